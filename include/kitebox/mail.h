@@ -1,0 +1,71 @@
+/*
+ * mail: what a raw message says: header fields, text as UTF-8, and what is attached.
+ *
+ * Two eyes: kb_scan walks the raw octets with code of our own and counts what libetpan must not be given (its parser
+ * recurses, is quadratic in nesting, and dies of boundary="\""); only a message within the limits is parsed by libetpan
+ * (kb_mail_parse). What libetpan found is compared with our own scan; every range it returns is checked against the message.
+ *
+ * Ownership:  struct kb_mail owns an arena; kb_mail_release wipes it. Spans borrow from the message or the arena.
+ * Errors:     KB_LIMIT and KB_MALFORMED from kb_scan: not to be parsed (the case becomes `unreadable`);
+ *             a failed allocation inside libetpan aborts the process (the sorter is meant to die).
+ * Standard:   RFC 5322, 2045-2047, 2231, 3464, 3834, 6532.
+ * Not here:   what the text means (triage.h); the sandbox around it (daemon/sandbox.h).
+ */
+#ifndef KITEBOX_MAIL_H
+#define KITEBOX_MAIL_H
+
+#include <kitebox/bytes.h>
+#include <kitebox/settings.h>
+
+struct kb_scan {
+	size_t header_len;   /* octets up to and with the empty line */
+	uint32_t fields, received;
+	uint32_t depth, parts; /* upper estimates by our own walk */
+	uint32_t parens;     /* deepest nesting of comments in header fields */
+	bool nul, bare_lf, long_line, no_colon; /* facts, not refusals */
+	bool etpan_unsafe;   /* a construct known to kill libetpan is present */
+};
+KB_MUST_USE enum kb_status kb_scan(struct kb_diag *d, struct kb_span raw, const struct kb_limits *limit, struct kb_scan *ret_s);
+
+/* One raw header field, unfolded lazily: iterate with *at = 0. Stops at the empty line. */
+struct kb_field {
+	struct kb_span name, value; /* value still folded, borrowed from raw */
+};
+bool kb_field_next(struct kb_span raw, size_t *at, struct kb_field *ret_f);
+/* First field of that name. */
+bool kb_field_find(struct kb_span raw, const char *name, struct kb_field *ret_f);
+
+enum { KB_ATTACHMENTS_MOST = 64 };
+struct kb_attachment {
+	const char *name; /* decoded (RFC 2231, 2047), harmless; "" when none */
+	const char *type; /* "application/pdf", lower case */
+	size_t size;      /* decoded octets */
+	bool read;        /* its text is in kb_mail.text */
+};
+
+struct kb_mail {
+	struct kb_arena arena;
+	const char *from, *to, *subject, *date, *message_id; /* decoded UTF-8, harmless, one line; "" when absent */
+	struct kb_span text;     /* all readable text, UTF-8, LF; parts in order, an empty line between */
+	struct kb_span human;    /* text less quoted history and signature: the writer's own; a sub-span or arena copy */
+	struct kb_attachment attachment[KB_ATTACHMENTS_MOST];
+	size_t attachments;
+	uint32_t unread_parts;   /* attachments or parts whose text could not be taken out */
+	bool charset_doubt;      /* a charset was unknown or its text ill-formed */
+	bool mismatch;           /* libetpan and our scan disagree */
+	bool truncated;          /* text beyond what is kept (1 MiB) */
+	/* machine traffic (RFC 3834, 3464, 2919) as read from the fields */
+	bool auto_submitted, bulk, list, report;
+};
+
+/* Opens the character sets that text is converted from; call before the sandbox closes. */
+KB_MUST_USE enum kb_status kb_charset_open(struct kb_diag *d);
+void kb_charset_close(void);
+
+KB_MUST_USE enum kb_status kb_mail_parse(struct kb_diag *d, struct kb_span raw, const struct kb_limits *limit, struct kb_mail *ret_m);
+void kb_mail_release(struct kb_mail *m);
+
+/* A rendering for a person: chosen fields, text, list of attachments; harmless for a terminal. */
+KB_MUST_USE enum kb_status kb_mail_render(const struct kb_mail *m, struct kb_buf *ret_text);
+
+#endif
