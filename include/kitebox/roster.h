@@ -18,13 +18,16 @@
 #include <kitebox/verdict.h>
 
 enum {
-	KB_PERSONS_MOST = 64, /* bit i of kb_verdict.named is person i */
+	KB_PERSONS_MOST = 63, /* bit i of kb_verdict.named and of `entitled` is person i; see KB_ENTITLED_NOBODY */
 	KB_CUSTODIANS_MOST = 8,
 	KB_DESTINATIONS_MOST = 8,
 	KB_DESTINATION_KEYS_MOST = 4,
 	KB_ROUTES_MOST = 64,
 	KB_ROSTER_TEXT_MOST = 65536,
 };
+
+/* Bit 63 of `entitled`: the case names everybody at the desk, and only investigators and recovery can open it. */
+#define KB_ENTITLED_NOBODY (UINT64_C(1) << 63)
 
 enum kb_role { KB_ROLE_NONE = 0, KB_ROLE_COORDINATOR, KB_ROLE_SUPERVISOR, KB_ROLE_CUSTODIAN, KB_ROLE_CLERK, KB_ROLE_AUDITOR, KB_ROLE_ANALYST, KB_ROLE_COUNT };
 const char *kb_role_name(unsigned role);

@@ -79,7 +79,7 @@ int kb_language_find(struct kb_span name);
 /* Names of all set flags, comma-separated, appended; nothing for 0. */
 KB_MUST_USE enum kb_status kb_flags_format(struct kb_buf *b, unsigned flags);
 
-enum { KB_STAFF_MOST = 64 }; /* a bit of kb_verdict.named each */
+enum { KB_STAFF_MOST = 63 }; /* a bit of kb_verdict.named each */
 
 struct kb_verdict {
 	uint8_t class_, category, language;
