@@ -83,6 +83,11 @@ KB_MUST_USE enum kb_status kb_roster_parse(struct kb_diag *d, struct kb_span tex
 KB_MUST_USE enum kb_status kb_roster_verify(struct kb_diag *d, struct kb_span text, struct kb_span sig,
     const struct kb_minisign_public *office, const struct kb_roster *before, struct kb_roster *ret_r);
 
+/* Verifies a whole chain from version 1: a bundle whose items are roster.1, roster.1.minisig, roster.2, ... and nothing else.
+ * *ret_r is the newest. KB_NOTFOUND for an empty chain. */
+KB_MUST_USE enum kb_status kb_roster_chain_verify(struct kb_diag *d, struct kb_span bundle, const struct kb_minisign_public *office,
+    struct kb_roster *ret_r);
+
 /* Bit set of destinations that a verdict is referred to (KB_CLASS_REVIEW counts as allegation: held). An allegation,
  * review or unreadable message that no route takes goes to destination 0: it is never left out. */
 uint32_t kb_roster_routes(const struct kb_roster *r, const struct kb_verdict *v);
