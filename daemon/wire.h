@@ -23,6 +23,8 @@
 #include <kitebox/verdict.h>
 
 enum kb_room { KB_ROOM_SUPERVISOR = 0, KB_ROOM_DOOR, KB_ROOM_SORTER, KB_ROOM_SEALER, KB_ROOM_VAULT, KB_ROOM_DESK, KB_ROOM_COURIER, KB_ROOM_RUNNER, KB_ROOM_COUNT };
+/* "door"; "unknown" when out of range. */
+const char *kb_room_name(unsigned room);
 
 struct kb_wire_head {
 	uint16_t type; /* enum kb_wire */
@@ -37,7 +39,7 @@ enum kb_wire {
 	KB_WIRE_PEER,       /* kb_wire_peer + socket */
 	KB_WIRE_OUTBOX_KEY, /* kb_wire_outbox_key: to sealers (public half), courier (both halves), vault (number) */
 	KB_WIRE_HEALTH_ALL, /* kb_wire_health_all: to the desk */
-	KB_WIRE_GO,         /* kb_wire_none: everything has been handed over */
+	KB_WIRE_GO,         /* kb_wire_peer: who the room is; everything has been handed over */
 	KB_WIRE_STOP,       /* kb_wire_none: take nothing new, finish, exit 0 */
 	/* any room -> supervisor */
 	KB_WIRE_READY,      /* kb_wire_none: sandbox closed, at work */

@@ -1,0 +1,108 @@
+/*
+ * harden: see harden.h. The limits are one row a room.
+ *
+ * Not here:  the supervisor's own hardening (supervisor_privilege.c), which must keep more.
+ */
+#include "harden.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sodium.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "room.h"
+
+/* AddressSanitizer reserves terabytes of addresses, so that RLIMIT_AS cannot be set with it. */
+#if defined(__SANITIZE_ADDRESS__)
+#define ADDRESS_SANITIZER 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ADDRESS_SANITIZER 1
+#endif
+#endif
+#ifndef ADDRESS_SANITIZER
+#define ADDRESS_SANITIZER 0
+#endif
+
+struct bounds {
+	uint32_t address_mib; /* RLIMIT_AS; 0: none (the vault maps the store) */
+	uint32_t files;
+};
+
+/* clang-format off */
+static const struct bounds bounds[KB_ROOM_COUNT] = {
+	[KB_ROOM_DOOR]    = {4096, 16384},
+	[KB_ROOM_SORTER]  = {2048, 64},
+	[KB_ROOM_SEALER]  = {4096, 8192},
+	[KB_ROOM_VAULT]   = {0,    16384},
+	[KB_ROOM_DESK]    = {2048, 2048},
+	[KB_ROOM_COURIER] = {2048, 2048},
+	[KB_ROOM_RUNNER]  = {1024, 64},
+};
+/* clang-format on */
+
+static enum kb_status limit(struct kb_diag *d, int which, rlim_t most)
+{
+	struct rlimit r;
+
+	if (getrlimit((__rlimit_resource_t)which, &r) < 0)
+		return KB_FAIL_SYS(d, "a limit could not be read");
+	if (r.rlim_max == RLIM_INFINITY || r.rlim_max > most)
+		r.rlim_max = most;
+	r.rlim_cur = r.rlim_max;
+	if (setrlimit((__rlimit_resource_t)which, &r) < 0)
+		return KB_FAIL_SYS(d, "a limit could not be set");
+	return KB_OK;
+}
+
+static enum kb_status limits(struct kb_diag *d, const struct bounds *b)
+{
+	enum kb_status st = limit(d, RLIMIT_CORE, 0);
+
+	if (st == KB_OK)
+		st = limit(d, RLIMIT_NOFILE, b->files);
+	if (st == KB_OK && b->address_mib && !ADDRESS_SANITIZER)
+		st = limit(d, RLIMIT_AS, (rlim_t)b->address_mib << 20);
+	return st;
+}
+
+/* The supervisor stops rooms by message or by SIGKILL; a terminal's Ctrl-C reaches the whole group and is not meant for them. */
+static enum kb_status ignore_signals(struct kb_diag *d)
+{
+	static const int ignored[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT};
+	sigset_t none;
+
+	for (size_t i = 0; i < KB_LEN(ignored); i++)
+		if (signal(ignored[i], SIG_IGN) == SIG_ERR)
+			return KB_FAIL_SYS(d, "a signal could not be ignored");
+	sigemptyset(&none);
+	if (sigprocmask(SIG_SETMASK, &none, NULL) < 0)
+		return KB_FAIL_SYS(d, "signals could not be unblocked");
+	return KB_OK;
+}
+
+enum kb_status kb_harden(struct kb_diag *d, enum kb_room room)
+{
+	int type = 0;
+	socklen_t len = sizeof type;
+
+	if (getsockopt(KB_ROOM_CONTROL_FD, SOL_SOCKET, SO_TYPE, &type, &len) < 0 || type != SOCK_SEQPACKET)
+		return KB_FAIL(d, KB_SEQUENCE, 0, "rooms are started by kiteboxd, not by hand");
+	umask(077);
+	if (prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0 ||
+	    prctl(PR_SET_PDEATHSIG, (long)SIGKILL, 0L, 0L, 0L) < 0)
+		return KB_FAIL_SYS(d, "the process could not be hardened");
+	if (close_range(KB_ROOM_CONTROL_FD + 1, ~0U, 0) < 0)
+		return KB_FAIL_SYS(d, "inherited descriptors could not be closed");
+	enum kb_status st = ignore_signals(d);
+
+	if (st == KB_OK)
+		st = limits(d, &bounds[room]);
+	if (st == KB_OK && sodium_init() < 0)
+		return KB_FAIL(d, KB_IO, 0, "libsodium did not start");
+	return st;
+}
