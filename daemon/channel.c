@@ -119,7 +119,7 @@ static const struct kb_channel_row *find(const struct kb_channel *ch, uint16_t t
 	return NULL;
 }
 
-/* Moves every descriptor that came along into fds (room for KB_CHANNEL_FDS_MOST, all -1 before). */
+/* Moves the descriptors that came along into fds (all -1 before) and says how many came; those beyond its room are closed. */
 static size_t take_fds(struct msghdr *msg, int fds[static KB_CHANNEL_FDS_MOST])
 {
 	size_t n = 0;
@@ -134,9 +134,10 @@ static size_t take_fds(struct msghdr *msg, int fds[static KB_CHANNEL_FDS_MOST])
 
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof fd, sizeof fd);
 			if (n < KB_CHANNEL_FDS_MOST)
-				fds[n++] = fd;
+				fds[n] = fd;
 			else
-				kb_fd_close(&fd);
+				kb_fd_close(&fd); /* the padding of the control buffer has room for one more */
+			n++;
 		}
 	}
 	return n;
@@ -149,7 +150,7 @@ static enum kb_status judge(struct kb_channel *ch, const struct datagram *dg, si
 	const struct kb_channel_row *row = find(ch, dg->head.type);
 
 	if (!row || dg->head.size != row->size || len - sizeof dg->head != row->size || dg->head.fds != n || n < row->fds_least ||
-	    n > row->fds_most)
+	    n > row->fds_most || n > KB_CHANNEL_FDS_MOST)
 		return KB_MALFORMED;
 	return row->handle(ch->ctx, ch, dg->body, fds, n);
 }
@@ -176,7 +177,7 @@ static enum got receive_one(struct kb_channel *ch, enum kb_status *ret_why)
 	/* An empty datagram looks like the end; both end the channel. */
 	enum kb_status st = len == 0 ? KB_IO : judge(ch, &dg, (size_t)len, msg.msg_flags, fds, n);
 
-	close_all(fds, n);
+	close_all(fds, KB_LEN(fds));
 	sodium_memzero(&dg, (size_t)len);
 	if (st == KB_OK)
 		return GOT_ONE;
