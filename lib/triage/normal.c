@@ -1,0 +1,131 @@
+/*
+ * normal: text to tokens: what a person reads, less how it was dressed. See internal.h.
+ */
+#include "internal.h"
+
+#include <string.h>
+
+/* clang-format off */
+/* U+00C0..U+017F folded to ASCII letters; a ligature keeps its first letter, which is enough for matching; '.' is no letter. */
+static const char latin[] =
+	"aaaaaaaceeeeiiiidnooooo.ouuuuyts" /* C0-DF */
+	"aaaaaaaceeeeiiiidnooooo.ouuuuyty" /* E0-FF */
+	"aaaaaaccccccccddddeeeeeeeeeegggggggghhhhiiiiiiiiiiiijjkkklllllll" /* 100-13F */
+	"lllnnnnnnnnnoooooooorrrrrrssssssssttttttuuuuuuuuuuuuwwyyyzzzzzzs"; /* 140-17F */
+
+/* Letters of other scripts that look like Latin ones and are used to slip past a filter. */
+static const struct { uint32_t cp; char c; } alike[] = {
+	{0x0391,'a'},{0x0392,'b'},{0x0395,'e'},{0x0397,'h'},{0x0399,'i'},{0x039A,'k'},{0x039C,'m'},{0x039D,'n'},{0x039F,'o'},
+	{0x03A1,'p'},{0x03A4,'t'},{0x03A7,'x'},{0x03B1,'a'},{0x03BF,'o'},{0x03C1,'p'},
+	{0x0410,'a'},{0x0412,'b'},{0x0415,'e'},{0x041A,'k'},{0x041C,'m'},{0x041D,'h'},{0x041E,'o'},{0x0420,'p'},{0x0421,'c'},
+	{0x0422,'t'},{0x0425,'x'},{0x0430,'a'},{0x0435,'e'},{0x043E,'o'},{0x0440,'p'},{0x0441,'c'},{0x0443,'y'},{0x0445,'x'},
+	{0x0455,'s'},{0x0456,'i'},{0x0458,'j'},{0x0501,'d'},
+};
+/* clang-format on */
+
+/* A letter or digit; 0: a separator; 1: skip, the word goes on (apostrophe, soft hyphen, combining mark, zero width). */
+static char fold(uint32_t cp)
+{
+	if (cp < 0x80) {
+		if (cp >= 'A' && cp <= 'Z')
+			return (char)(cp + 32);
+		if ((cp >= 'a' && cp <= 'z') || (cp >= '0' && cp <= '9'))
+			return (char)cp;
+		return cp == '\'' ? 1 : 0;
+	}
+	if (cp >= 0xC0 && cp <= 0x17F) {
+		size_t i = cp - 0xC0;
+		char c = i < sizeof(latin) - 1 ? latin[i] : 0;
+		return c >= 'a' && c <= 'z' ? c : 0;
+	}
+	if ((cp >= 0x300 && cp <= 0x36F) || cp == 0xAD || (cp >= 0x200B && cp <= 0x200F) || (cp >= 0x2060 && cp <= 0x2064) ||
+	    cp == 0xFEFF || cp == 0x2018 || cp == 0x2019 || cp == 0x180E)
+		return 1;
+	if (cp >= 0xFF01 && cp <= 0xFF5E)
+		return fold(cp - 0xFEE0); /* full-width forms */
+	for (size_t i = 0; i < KB_LEN(alike); i++)
+		if (alike[i].cp == cp)
+			return alike[i].c;
+	return 0;
+}
+
+static unsigned letter(char c)
+{
+	return c >= 'a' ? (unsigned)(c - 'a') : 26u + (unsigned)(c - '0');
+}
+
+static void add_sets(struct kb_token *k, const uint16_t *from)
+{
+	for (size_t i = 0; i < 4 && from[i]; i++) {
+		bool have = false;
+		for (size_t j = 0; j < k->sets; j++)
+			have = have || k->set[j] == from[i] - 1;
+		if (!have && k->sets < KB_TOKEN_SETS_MOST)
+			k->set[k->sets++] = (uint16_t)(from[i] - 1);
+	}
+}
+
+static void look_up(const struct kb_triage *t, struct kb_token *k)
+{
+	size_t node = 0;
+	for (size_t i = 0; i < k->len; i++) {
+		node = t->trie[node].next[letter(k->w[i])];
+		if (!node)
+			return;
+		add_sets(k, t->trie[node].prefix);
+	}
+	add_sets(k, t->trie[node].whole);
+}
+
+/* Reads one word from *rest into w; false at the end. Letters that stand three or more times become two. */
+static bool next_word(struct kb_span *rest, char w[static KB_TOKEN_MOST], uint8_t *ret_len)
+{
+	size_t n = 0;
+	while (rest->len) {
+		uint32_t cp = 0;
+		size_t step = rest->p[0] < 0x80 ? 1 : kb_utf8_next(*rest, &cp);
+		char c = fold(rest->p[0] < 0x80 ? rest->p[0] : cp);
+		if (!step) {
+			step = 1;
+			c = 0;
+		}
+		*rest = kb_span_from(*rest, step);
+		if (c == 1)
+			continue;
+		if (!c) {
+			if (n)
+				break;
+			continue;
+		}
+		if (n >= 2 && w[n - 1] == c && w[n - 2] == c)
+			continue;
+		if (n < KB_TOKEN_MOST - 1)
+			w[n++] = c;
+	}
+	*ret_len = (uint8_t)n;
+	return n > 0;
+}
+
+void kb_token_fold(struct kb_span word, char ret_w[static KB_TOKEN_MOST])
+{
+	uint8_t len = 0;
+	char w[KB_TOKEN_MOST];
+	(void)next_word(&word, w, &len);
+	memcpy(ret_w, w, len);
+	memset(ret_w + len, 0, (size_t)KB_TOKEN_MOST - len);
+}
+
+void kb_tokens_of(struct kb_arena *a, const struct kb_triage *t, struct kb_span text, struct kb_tokens *ret)
+{
+	size_t most = text.len / 2 + 1 < KB_TOKENS_MOST ? text.len / 2 + 1 : KB_TOKENS_MOST;
+	struct kb_tokens w = {kb_arena_alloc(a, most * sizeof(struct kb_token)), 0};
+	while (w.t && w.n < most) {
+		struct kb_token *k = &w.t[w.n];
+		if (!next_word(&text, k->w, &k->len))
+			break;
+		if (t)
+			look_up(t, k);
+		w.n++;
+	}
+	*ret = w;
+}
