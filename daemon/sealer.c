@@ -21,24 +21,10 @@
 #include <kitebox/triage.h>
 
 #include "room.h"
+#include "sealer_job.h"
 #include "sealer_message.h"
 
 enum { DOORS_MOST = 4, SORT_TRIES = 2, SORT_GRACE_MS = 500 };
-
-enum stage { WAITING, SORTING, STORING };
-
-struct job {
-	struct job *next;
-	struct kb_channel *door; /* NULL once the door has gone */
-	struct kb_wire_submit submit;
-	int fd; /* the door's octets, sealed against change; lent to the sorter */
-	struct kb_map map;
-	enum stage stage;
-	unsigned tries;
-	uint64_t since_ms; /* when it began to wait or to be sorted */
-	bool resealed;
-	struct kb_verdict verdict;
-};
 
 struct sealer {
 	struct kb_room_host *host;
@@ -46,8 +32,7 @@ struct sealer {
 	bool have_office, have_roster;
 	struct kb_roster roster;
 	struct kb_channel *door[DOORS_MOST], *sorter, *vault;
-	struct job *jobs; /* oldest first */
-	struct job **tail;
+	struct kb_jobs jobs;
 	sd_event_source *timer;
 	bool stopping, hung_said;
 	uint32_t outbox_key;
@@ -55,24 +40,8 @@ struct sealer {
 	uint64_t unreadable, died, hung;
 };
 
-static void job_free(struct sealer *s, struct job *job)
-{
-	struct job **p = &s->jobs;
-	while (*p && *p != job)
-		p = &(*p)->next;
-	if (*p)
-		*p = job->next;
-	if (!job->next)
-		for (s->tail = &s->jobs; *s->tail;)
-			s->tail = &(*s->tail)->next;
-	kb_map_release(&job->map);
-	kb_fd_close(&job->fd);
-	sodium_memzero(job, sizeof(*job));
-	free(job);
-}
-
 /* The door answers what the status table says; anything that is not the sender's fault is temporary. */
-static void answer(struct sealer *s, struct job *job, enum kb_status st, const struct kb_wire_result *stored)
+static void answer(struct sealer *s, struct kb_job *job, enum kb_status st, const struct kb_wire_result *stored)
 {
 	struct kb_wire_result r;
 	memset(&r, 0, sizeof(r));
@@ -82,28 +51,12 @@ static void answer(struct sealer *s, struct job *job, enum kb_status st, const s
 	r.status = st == KB_OK || st == KB_BUSY ? st : KB_AGAIN;
 	if (job->door && kb_channel_send(job->door, KB_WIRE_RESULT, &r, sizeof(r), NULL, 0) != KB_OK)
 		kb_room_log(s->host, LOG_WARNING, NULL, "a result could not be handed to the door");
-	job_free(s, job);
-	if (s->stopping && !s->jobs)
+	kb_job_free(&s->jobs, job);
+	if (s->stopping && !s->jobs.first)
 		kb_room_done(s->host, 0);
 }
 
-static struct job *job_find(struct sealer *s, const struct kb_id *id, enum stage stage)
-{
-	for (struct job *j = s->jobs; j; j = j->next)
-		if (j->stage == stage && kb_id_eq(&j->submit.id, id))
-			return j;
-	return NULL;
-}
-
-static struct job *job_at(struct sealer *s, enum stage stage)
-{
-	struct job *j = s->jobs;
-	while (j && j->stage != stage)
-		j = j->next;
-	return j;
-}
-
-static void seal_and_store(struct sealer *s, struct job *job)
+static void seal_and_store(struct sealer *s, struct kb_job *job)
 {
 	struct kb_diag d = {0};
 	struct kb_sealed sealed;
@@ -126,14 +79,14 @@ static void seal_and_store(struct sealer *s, struct job *job)
 		answer(s, job, st, NULL);
 		return;
 	}
-	job->stage = STORING;
+	job->stage = KB_JOB_STORING;
 	st = kb_channel_send(s->vault, KB_WIRE_STORE, &sealed.row, sizeof(sealed.row), sealed.fd, sealed.n);
 	kb_sealed_release(&sealed);
 	if (st != KB_OK)
 		answer(s, job, KB_AGAIN, NULL);
 }
 
-static void seal_unreadable(struct sealer *s, struct job *job)
+static void seal_unreadable(struct sealer *s, struct kb_job *job)
 {
 	bool trusted;
 	struct kb_triage_context c = {
@@ -148,8 +101,8 @@ static void seal_unreadable(struct sealer *s, struct job *job)
 
 static void sort_next(struct sealer *s)
 {
-	struct job *job = job_at(s, WAITING);
-	if (!s->sorter || !job || job_at(s, SORTING))
+	struct kb_job *job = kb_job_at(&s->jobs, KB_JOB_WAITING);
+	if (!s->sorter || !job || kb_job_at(&s->jobs, KB_JOB_SORTING))
 		return;
 	bool trusted;
 	struct kb_wire_sort m;
@@ -161,7 +114,7 @@ static void sort_next(struct sealer *s)
 	m.null_sender = !job->submit.sender[0];
 	if (kb_channel_send(s->sorter, KB_WIRE_SORT, &m, sizeof(m), &job->fd, 1) != KB_OK)
 		return; /* the channel's end, or the timer, comes back to this message */
-	job->stage = SORTING;
+	job->stage = KB_JOB_SORTING;
 	job->tries++;
 	job->since_ms = kb_room_now_ms(s->host);
 	s->hung_said = false;
@@ -170,11 +123,11 @@ static void sort_next(struct sealer *s)
 /* The message that is being sorted when its sorter ends is the one that ended it. */
 static void sorter_lost(struct sealer *s)
 {
-	struct job *job = job_at(s, SORTING);
+	struct kb_job *job = kb_job_at(&s->jobs, KB_JOB_SORTING);
 	if (!job)
 		return;
 	kb_room_health(s->host, KB_HEALTH_SORTER_DIED, true, ++s->died);
-	job->stage = WAITING;
+	job->stage = KB_JOB_WAITING;
 	job->since_ms = kb_room_now_ms(s->host);
 	if (job->tries >= SORT_TRIES || s->hung_said)
 		seal_unreadable(s, job);
@@ -191,7 +144,7 @@ static void sorter_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 }
 
 /* A sorter that neither answers nor dies is named to the supervisor, which ends it; its message waits no longer. */
-static void sorter_hung(struct sealer *s, struct job *job)
+static void sorter_hung(struct sealer *s, struct kb_job *job)
 {
 	struct kb_wire_peer who = {.room = KB_ROOM_SORTER, .index = kb_room_index(s->host)};
 	s->hung_said = true;
@@ -209,11 +162,11 @@ static int on_timer(sd_event_source *src, uint64_t usec, void *ctx)
 	uint64_t now = kb_room_now_ms(s->host);
 	uint64_t most = (uint64_t)kb_room_settings(s->host)->limit.sort_s * 1000 + SORT_GRACE_MS;
 	(void)usec;
-	for (struct job *j = s->jobs, *next; j; j = next) {
+	for (struct kb_job *j = s->jobs.first, *next; j; j = next) {
 		next = j->next;
-		if (j->stage == STORING || now - j->since_ms < most)
+		if (j->stage == KB_JOB_STORING || now - j->since_ms < most)
 			continue;
-		if (j->stage == SORTING)
+		if (j->stage == KB_JOB_SORTING)
 			sorter_hung(s, j);
 		else if (!s->sorter)
 			seal_unreadable(s, j);
@@ -228,14 +181,14 @@ static enum kb_status on_verdict(void *ctx, struct kb_channel *ch, const void *b
 {
 	struct sealer *s = ctx;
 	const struct kb_wire_verdict *v = body;
-	struct job *job = job_find(s, &v->id, SORTING);
+	struct kb_job *job = kb_job_find(&s->jobs, &v->id, KB_JOB_SORTING);
 	(void)ch, (void)fds, (void)n;
 	if (!job)
 		return KB_SEQUENCE;
 	if (kb_verdict_check(&v->verdict) != KB_OK)
 		return KB_MALFORMED; /* ends the channel; the message gets its second try or goes without a verdict */
 	job->verdict = v->verdict;
-	job->stage = STORING; /* off the sorter's hands, so that the next one can go before this one is sealed */
+	job->stage = KB_JOB_STORING; /* off the sorter's hands, so that the next one can go before this one is sealed */
 	sort_next(s);
 	seal_and_store(s, job);
 	return KB_OK;
@@ -254,23 +207,17 @@ static enum kb_status on_submit(void *ctx, struct kb_channel *ch, const void *bo
 		return KB_MALFORMED;
 	if (!m->mailboxes || (set->mailboxes < 32 && m->mailboxes >> set->mailboxes))
 		return KB_MALFORMED;
-	struct job *job = calloc(1, sizeof(*job));
-	if (!job)
-		abort();
-	job->fd = -1;
-	job->door = ch;
-	job->submit = *m;
-	enum kb_status st = kb_map_open(&d, fds[0], set->limit.message_octets, &job->map);
-	if (st != KB_OK || job->map.s.len != m->size) {
-		kb_map_release(&job->map);
-		free(job);
-		return st == KB_OK ? KB_MALFORMED : st;
+	struct kb_map map;
+	enum kb_status st = kb_map_open(&d, fds[0], set->limit.message_octets, &map);
+	if (st == KB_OK && map.s.len != m->size) {
+		kb_map_release(&map);
+		st = KB_MALFORMED;
 	}
-	job->fd = fds[0];
+	if (st != KB_OK)
+		return st;
+	struct kb_job *job = kb_job_new(&s->jobs, m, ch, fds[0], map);
 	fds[0] = -1;
 	job->since_ms = kb_room_now_ms(s->host);
-	*s->tail = job;
-	s->tail = &job->next;
 	if (!s->have_roster || !s->vault || s->stopping)
 		answer(s, job, KB_AGAIN, NULL);
 	else
@@ -282,7 +229,7 @@ static enum kb_status on_stored(void *ctx, struct kb_channel *ch, const void *bo
 {
 	struct sealer *s = ctx;
 	const struct kb_wire_result *r = body;
-	struct job *job = job_find(s, &r->id, STORING);
+	struct kb_job *job = kb_job_find(&s->jobs, &r->id, KB_JOB_STORING);
 	(void)ch, (void)fds, (void)n;
 	if (!job)
 		return KB_SEQUENCE;
@@ -367,7 +314,7 @@ static void door_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 	for (size_t i = 0; i < DOORS_MOST; i++)
 		if (s->door[i] == ch)
 			s->door[i] = NULL;
-	for (struct job *j = s->jobs; j; j = j->next)
+	for (struct kb_job *j = s->jobs.first; j; j = j->next)
 		if (j->door == ch)
 			j->door = NULL; /* goes on: stored twice it would be recognised, lost it would not */
 	kb_channel_free(&ch);
@@ -381,9 +328,9 @@ static void vault_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 		s->vault = NULL;
 	kb_channel_free(&ch);
 	s->have_roster = false; /* the next vault hands it over again */
-	for (struct job *j = s->jobs, *next; j; j = next) {
+	for (struct kb_job *j = s->jobs.first, *next; j; j = next) {
 		next = j->next;
-		if (j->stage == STORING)
+		if (j->stage == KB_JOB_STORING)
 			answer(s, j, KB_AGAIN, NULL); /* maybe stored: the sender comes again, and the vault recognises it */
 	}
 }
@@ -456,7 +403,6 @@ static enum kb_status room_open(struct kb_room_host *h, struct kb_diag *d, void 
 	if (!s)
 		return KB_FAIL(d, KB_BUSY, 0, "no memory");
 	s->host = h;
-	s->tail = &s->jobs;
 	load_office(s);
 	int r = sd_event_add_time_relative(kb_room_loop(h), &s->timer, CLOCK_MONOTONIC, 250000, 50000, on_timer, s);
 	if (r < 0) {
@@ -471,15 +417,15 @@ static void room_stop(void *self)
 {
 	struct sealer *s = self;
 	s->stopping = true;
-	if (!s->jobs)
+	if (!s->jobs.first)
 		kb_room_done(s->host, 0);
 }
 
 static void room_close(void **self)
 {
 	struct sealer *s = *self;
-	while (s->jobs)
-		job_free(s, s->jobs);
+	while (s->jobs.first)
+		kb_job_free(&s->jobs, s->jobs.first);
 	for (size_t i = 0; i < DOORS_MOST; i++)
 		kb_channel_free(&s->door[i]);
 	kb_channel_free(&s->sorter);

@@ -1,0 +1,39 @@
+/*
+ * sealer_job: the messages that are with a sealer, oldest first, each at one stage of its way.
+ *
+ * Ownership:  a job owns its descriptor and its map of the door's octets; kb_job_free wipes, unmaps and closes.
+ */
+#ifndef KITEBOX_DAEMON_SEALER_JOB_H
+#define KITEBOX_DAEMON_SEALER_JOB_H
+
+#include <kitebox/memfd.h>
+
+#include "channel.h"
+
+enum kb_job_stage { KB_JOB_WAITING, KB_JOB_SORTING, KB_JOB_STORING };
+
+struct kb_job {
+	struct kb_job *next;
+	struct kb_channel *door; /* NULL once the door has gone */
+	struct kb_wire_submit submit;
+	int fd; /* the door's octets, sealed against change; lent to the sorter */
+	struct kb_map map;
+	enum kb_job_stage stage;
+	unsigned tries;
+	uint64_t since_ms; /* when it began to wait or to be sorted */
+	bool resealed;
+	struct kb_verdict verdict;
+};
+
+struct kb_jobs {
+	struct kb_job *first, *last;
+};
+
+/* Appends a job at stage KB_JOB_WAITING; takes fd and map. */
+struct kb_job *kb_job_new(struct kb_jobs *jobs, const struct kb_wire_submit *m, struct kb_channel *door, int fd, struct kb_map map);
+void kb_job_free(struct kb_jobs *jobs, struct kb_job *job);
+/* The job of that id at that stage, or the oldest at that stage; NULL when there is none. */
+struct kb_job *kb_job_find(const struct kb_jobs *jobs, const struct kb_id *id, enum kb_job_stage stage);
+struct kb_job *kb_job_at(const struct kb_jobs *jobs, enum kb_job_stage stage);
+
+#endif
