@@ -93,6 +93,8 @@ enum kb_file {
 	KB_FILE_TEMPLATE,       /* courier: index is enum kb_language; as memfd */
 	KB_FILE_RELAY_CA,       /* runner: PEM bundle, as memfd */
 	KB_FILE_RELAY_PASSWORD, /* runner, as memfd */
+	KB_FILE_RELAY_SOCKET,   /* runner: connected */
+	KB_FILE_RELAY_MESSAGE,  /* runner: what to deliver, as memfd */
 	KB_FILE_COUNT
 };
 
