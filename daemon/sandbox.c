@@ -70,6 +70,7 @@ static const struct rule rules[] = {
 	{CALL(socket), R(COURIER), 2, {EQ(0, AF_INET), BITS(1, 0xf, SOCK_DGRAM)}}, {CALL(socket), R(COURIER), 2, {EQ(0, AF_INET6), BITS(1, 0xf, SOCK_DGRAM)}},
 	{CALL(connect), R(COURIER), 0, {{0}}}, {CALL(sendmmsg), R(COURIER), 0, {{0}}}, {CALL(ioctl), R(COURIER), 1, {EQ(1, FIONREAD)}}, {CALL(uname), R(COURIER), 0, {{0}}},
 	{CALL(openat), R(COURIER), 1, {BITS(2, O_ACCMODE | O_CREAT | O_TRUNC, O_RDONLY)}}, {CALL(newfstatat), R(COURIER), 0, {{0}}},
+	{CALL(socketpair), R(COURIER), 1, {EQ(0, AF_UNIX)}}, /* its channel to a runner */
 	/* the store: paths are Landlock's to judge */
 	{CALL(openat), R(VAULT), 0, {{0}}}, {CALL(newfstatat), R(VAULT), 0, {{0}}}, {CALL(unlinkat), R(VAULT), 0, {{0}}}, {CALL(mkdirat), R(VAULT), 0, {{0}}},
 	{CALL(renameat), R(VAULT), 0, {{0}}}, {CALL(renameat2), R(VAULT), 0, {{0}}}, {CALL(getdents64), R(VAULT), 0, {{0}}},
