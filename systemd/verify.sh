@@ -2,7 +2,7 @@
 # verify.sh UNIT_DIR SERVICE PROGRAM: systemd-analyze has nothing to say about the units, and would if there were something.
 # Manual pages are not installed where this runs, and the program is the one just built.
 set -eu
-units=$1 service=$2 program=$3
+units=$1 service=$2 program=$(realpath "$3")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 for f in "$units"/*.socket "$service"; do
