@@ -343,6 +343,32 @@ def sockets_of_systemd_take_the_place_of_configured_ones():
             os.close(3)
 
 
+def systemd_is_told_of_each_step_and_the_watchdog_is_fed():
+    with Office() as o, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as n:
+        path = str(o.dir / "notify")
+        n.bind(path)
+        os.chmod(path, 0o666)
+        n.settimeout(WAIT_S)
+        said = ""
+
+        def hear(word):
+            nonlocal said
+            while word not in said:
+                said += n.recv(4096).decode() + "\n"
+
+        o.start(env={**os.environ, "NOTIFY_SOCKET": path, "WATCHDOG_USEC": "400000"})
+        hear("READY=1")
+        hear("WATCHDOG=1")
+        assert "RELOADING" not in said
+        said = ""
+        o.hup("vault-full.example")
+        hear("RELOADING=1")
+        hear("READY=1")
+        hear("STATUS=1 faults")
+        assert o.stop() == 0
+        hear("STOPPING=1")
+
+
 def a_user_that_does_not_exist_or_is_root_is_refused():
     if not ROOT:
         return
