@@ -200,9 +200,11 @@ static int on_reload(sd_event_source *e, const struct signalfd_siginfo *si, void
 	(void)e, (void)si;
 	if (s->phase != KB_PHASE_RUN)
 		return 0;
-	(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)kb_super_now_ms(s) * 1000);
+	if (s->announced)
+		(void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)kb_super_now_ms(s) * 1000);
 	reload(s);
-	(void)sd_notify(0, "READY=1");
+	if (s->announced)
+		(void)sd_notify(0, "READY=1");
 	return 0;
 }
 

@@ -94,26 +94,54 @@ static enum kb_status read_all(struct kb_diag *d, const char *path, struct kb_bu
 	return KB_OK;
 }
 
-/* label is a literal that names the file in the log; NULL: it may well be missing. */
-static void take(struct kb_super *s, enum kb_file kind, uint32_t index, const char *path, const char *label)
+/* A sealed memfd of the file, or -1. label is a literal that names the file in the log; NULL: it may well be missing. */
+static int fetch(const char *path, const char *label)
 {
 	KB_AUTO(kb_buf_release) struct kb_buf b;
 	struct kb_diag d = {0};
 	int fd = -1;
 
 	kb_buf_init(&b, FILE_MOST);
-	if (!path[0]) {
-		drop(s, kind, index); /* a reload took it away */
-		return;
-	}
 	enum kb_status st = read_all(&d, path, &b);
 
 	if (st == KB_OK)
 		st = kb_memfd_from(&d, "kitebox", kb_buf_span(&b), &fd);
-	if (st == KB_OK)
-		kb_super_file_put(s, kind, index, fd);
-	else if (label)
+	if (st != KB_OK && label)
 		kb_super_log(LOG_WARNING, NULL, &d, label);
+	return st == KB_OK ? fd : -1;
+}
+
+static void take(struct kb_super *s, enum kb_file kind, uint32_t index, const char *path, const char *label)
+{
+	if (!path[0]) {
+		drop(s, kind, index); /* a reload took it away */
+		return;
+	}
+	int fd = fetch(path, label);
+
+	if (fd >= 0)
+		kb_super_file_put(s, kind, index, fd);
+}
+
+/* Both or neither: a new certificate with the old key would be no TLS at all. */
+static void take_tls(struct kb_super *s)
+{
+	const struct kb_settings *c = &s->settings;
+
+	if (!c->tls_certificate[0]) {
+		drop(s, KB_FILE_TLS_CERTIFICATE, 0);
+		drop(s, KB_FILE_TLS_KEY, 0);
+		return;
+	}
+	int certificate = fetch(c->tls_certificate, "tls.certificate"), key = fetch(c->tls_key, "tls.key");
+
+	if (certificate >= 0 && key >= 0) {
+		kb_super_file_put(s, KB_FILE_TLS_CERTIFICATE, 0, certificate);
+		kb_super_file_put(s, KB_FILE_TLS_KEY, 0, key);
+		return;
+	}
+	kb_fd_close(&certificate);
+	kb_fd_close(&key);
 }
 
 static void take_in(struct kb_super *s, enum kb_file kind, uint32_t index, const char *dir, const char *name, const char *label)
@@ -144,8 +172,7 @@ enum kb_status kb_super_files_read(struct kb_diag *d, struct kb_super *s)
 	take(s, KB_FILE_OFFICE_BUNDLE, 0, c->office_bundle, NULL); /* only a new store needs it */
 	take_in(s, KB_FILE_REFERRAL_KEY, 0, dir, "referral.key", "referral.key");
 	take_in(s, KB_FILE_VAULT_KEY, 0, dir, "vault.key", "vault.key");
-	take(s, KB_FILE_TLS_CERTIFICATE, 0, c->tls_certificate, "tls.certificate");
-	take(s, KB_FILE_TLS_KEY, 0, c->tls_key, "tls.key");
+	take_tls(s);
 	take(s, KB_FILE_RULES, 0, c->rules_file, "rules");
 	take_in(s, KB_FILE_TEMPLATE, KB_LANG_EN, c->template_dir, "ack.en.txt", "ack.en.txt");
 	take_in(s, KB_FILE_TEMPLATE, KB_LANG_ES, c->template_dir, "ack.es.txt", "ack.es.txt");
