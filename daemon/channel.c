@@ -1,8 +1,9 @@
 /*
  * channel: one end of a SOCK_SEQPACKET pair between two rooms. See channel.h for what it promises.
  *
- * A wake-up takes at most BATCH datagrams, so that one busy sibling cannot keep the others waiting. What a datagram brought
- * along is closed on every path: descriptors are counted in before anything is looked at, and closed after the handler.
+ * A wake-up takes at most BATCH datagrams, so that one busy sibling cannot keep the others waiting. What a datagram
+ * brought along is closed on every path: descriptors are counted in before anything is looked at, and closed after the
+ * handler.
  *
  * Not here:  the types and their structs (wire.h).
  */
@@ -26,7 +27,8 @@ struct datagram {
 	struct kb_wire_head head;
 	_Alignas(8) uint8_t body[KB_CHANNEL_BODY_MOST];
 };
-_Static_assert(offsetof(struct datagram, body) == sizeof(struct kb_wire_head), "a datagram is a head and a body, nothing between");
+_Static_assert(
+    offsetof(struct datagram, body) == sizeof(struct kb_wire_head), "a datagram is a head and a body, nothing between");
 
 union rights {
 	struct cmsghdr align;
@@ -119,7 +121,7 @@ static const struct kb_channel_row *find(const struct kb_channel *ch, uint16_t t
 	return NULL;
 }
 
-/* Moves the descriptors that came along into fds (all -1 before) and says how many came; those beyond its room are closed. */
+/* Moves the descriptors that came along into fds (all -1 before) and says how many came; what has no room is closed. */
 static size_t take_fds(struct msghdr *msg, int fds[static KB_CHANNEL_FDS_MOST])
 {
 	size_t n = 0;
@@ -149,8 +151,8 @@ static enum kb_status judge(struct kb_channel *ch, const struct datagram *dg, si
 		return KB_MALFORMED;
 	const struct kb_channel_row *row = find(ch, dg->head.type);
 
-	if (!row || dg->head.size != row->size || len - sizeof dg->head != row->size || dg->head.fds != n || n < row->fds_least ||
-	    n > row->fds_most || n > KB_CHANNEL_FDS_MOST)
+	if (!row || dg->head.size != row->size || len - sizeof dg->head != row->size || dg->head.fds != n ||
+	    n < row->fds_least || n > row->fds_most || n > KB_CHANNEL_FDS_MOST)
 		return KB_MALFORMED;
 	return row->handle(ch->ctx, ch, dg->body, fds, n);
 }
@@ -163,7 +165,8 @@ static enum got receive_one(struct kb_channel *ch, enum kb_status *ret_why)
 	union rights rights;
 	int fds[KB_CHANNEL_FDS_MOST];
 	struct iovec iov = {&dg, sizeof dg};
-	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1, .msg_control = rights.room, .msg_controllen = sizeof rights.room};
+	struct msghdr msg = {
+	    .msg_iov = &iov, .msg_iovlen = 1, .msg_control = rights.room, .msg_controllen = sizeof rights.room};
 	ssize_t len = recvmsg(ch->fd, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (len < 0) {
@@ -223,7 +226,9 @@ static enum sent transmit(int fd, const struct kb_wire_head *head, const void *b
 			continue;
 		case EAGAIN:
 			return LATER;
-		case ETOOMANYREFS: /* too many descriptors of this user are under way: EPOLLOUT does not tell when it is over */
+		/* Too many descriptors of this user under way, or no memory: EPOLLOUT does not tell when that is
+		 * over. */
+		case ETOOMANYREFS:
 		case ENOBUFS:
 		case ENOMEM:
 			return LATER_TIMED;
@@ -255,7 +260,8 @@ static void flush(struct kb_channel *ch)
 
 	if (sd_event_source_set_io_events(ch->io, EPOLLIN | (ch->first && !timed ? (uint32_t)EPOLLOUT : 0)) < 0)
 		abort();
-	if (timed && (sd_event_source_set_time_relative(ch->retry, RETRY_US) < 0 || sd_event_source_set_enabled(ch->retry, SD_EVENT_ONESHOT) < 0))
+	if (timed && (sd_event_source_set_time_relative(ch->retry, RETRY_US) < 0 ||
+			 sd_event_source_set_enabled(ch->retry, SD_EVENT_ONESHOT) < 0))
 		abort();
 }
 
@@ -314,7 +320,8 @@ enum kb_status kb_channel_new(struct kb_diag *d, sd_event *loop, int fd, const s
 		abort();
 	*ch = (struct kb_channel){.fd = fd, .rows = rows, .n = n, .on_closed = on_closed, .ctx = ctx};
 	ch->last = &ch->first;
-	if (sd_event_add_io(loop, &ch->io, fd, EPOLLIN, on_io, ch) < 0 || sd_event_add_defer(loop, &ch->end, on_end, ch) < 0 ||
+	if (sd_event_add_io(loop, &ch->io, fd, EPOLLIN, on_io, ch) < 0 ||
+	    sd_event_add_defer(loop, &ch->end, on_end, ch) < 0 ||
 	    sd_event_source_set_enabled(ch->end, SD_EVENT_OFF) < 0 ||
 	    sd_event_add_time_relative(loop, &ch->retry, CLOCK_MONOTONIC, RETRY_US, RETRY_US, on_retry, ch) < 0 ||
 	    sd_event_source_set_enabled(ch->retry, SD_EVENT_OFF) < 0) {
@@ -364,7 +371,8 @@ static enum kb_status enqueue(struct kb_channel *ch, const struct kb_wire_head *
 	return KB_OK;
 }
 
-enum kb_status kb_channel_send(struct kb_channel *ch, uint16_t type, const void *body, size_t size, const int *fds, size_t n)
+enum kb_status kb_channel_send(
+    struct kb_channel *ch, uint16_t type, const void *body, size_t size, const int *fds, size_t n)
 {
 	if (size > KB_CHANNEL_BODY_MOST || n > KB_CHANNEL_FDS_MOST)
 		return KB_LIMIT;
@@ -413,9 +421,9 @@ enum kb_status kb_channel_pair(struct kb_diag *d, int ret_fds[2])
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) < 0)
 		return KB_FAIL_SYS(d, "a channel could not be made");
-	for (size_t i = 0; i < 2; i++)
+	for (size_t i = 0; i < 2; i++) /* what the kernel grants will do */
 		if (setsockopt(fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &room, sizeof room) < 0)
-			(void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room); /* what the kernel grants will do */
+			(void)setsockopt(fds[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
 	ret_fds[0] = fds[0];
 	ret_fds[1] = fds[1];
 	return KB_OK;

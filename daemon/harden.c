@@ -67,7 +67,7 @@ static enum kb_status limits(struct kb_diag *d, const struct bounds *b)
 	return st;
 }
 
-/* The supervisor stops rooms by message or by SIGKILL; a terminal's Ctrl-C reaches the whole group and is not meant for them. */
+/* The supervisor stops rooms by message or by SIGKILL; a terminal's Ctrl-C is not meant for them. */
 static enum kb_status ignore_signals(struct kb_diag *d)
 {
 	static const int ignored[] = {SIGPIPE, SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGQUIT};

@@ -2,7 +2,8 @@
  * harden: what every room does to itself before it looks at a single octet.
  *
  * Undumpable (so that neither a core nor a sibling of the same user shows its memory), no new privileges, umask 077, no
- * signal but SIGKILL ends it, dies with the supervisor, holds no descriptor but 0 to 3, and has limits on memory and files.
+ * signal but SIGKILL ends it, dies with the supervisor, holds no descriptor but 0 to 3, and has limits on memory and
+ * files.
  *
  * Errors:    KB_IO, fatal to the room; KB_SEQUENCE when it was not the supervisor that started it.
  * Not here:  what it may ask of the kernel afterwards (sandbox.h).

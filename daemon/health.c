@@ -58,7 +58,8 @@ static const struct kb_health_row rows[KB_HEALTH_COUNT] = {
 };
 /* clang-format on */
 
-static const struct kb_health_row unknown = {"unknown", 2, "A room reported a condition that this version does not know."};
+static const struct kb_health_row unknown = {
+    "unknown", 2, "A room reported a condition that this version does not know."};
 
 const struct kb_health_row *kb_health_row(uint32_t code)
 {

@@ -1,7 +1,8 @@
 /*
  * kiteboxd: the command. Reads its options and the configuration; the rest is the supervisor's.
  *
- * Runs in the foreground; logs to standard error in journald's form. Nothing secret is an argument or in the environment.
+ * Runs in the foreground; logs to standard error in journald's form. Nothing secret is an argument or in the
+ * environment.
  */
 #include <sodium.h>
 #include <stdio.h>
@@ -37,7 +38,8 @@ static void usage(FILE *f)
 {
 	fprintf(f, "usage: kiteboxd [options]\n\n");
 	for (size_t i = 0; i < KB_LEN(option_rows); i++)
-		fprintf(f, "  %-14s %-5s %s\n", option_rows[i].name, option_rows[i].argument ? option_rows[i].argument : "", option_rows[i].help);
+		fprintf(f, "  %-14s %-5s %s\n", option_rows[i].name,
+		    option_rows[i].argument ? option_rows[i].argument : "", option_rows[i].help);
 	fprintf(f, "\nkiteboxd(8) and kitebox.conf(5) say more.\n");
 }
 
@@ -76,7 +78,8 @@ static enum kb_status load(const char *path, struct kb_settings *ret_s)
 	if (report.faults > KB_SETTINGS_FAULTS_MOST)
 		fprintf(stderr, "%s: %zu faults more\n", path, report.faults - KB_SETTINGS_FAULTS_MOST);
 	if (st != KB_OK && !report.faults)
-		fprintf(stderr, "%s: %s (%s)\n", path, d.what, d.sys_errno ? strerror(d.sys_errno) : kb_status_row(st)->name);
+		fprintf(stderr, "%s: %s (%s)\n", path, d.what,
+		    d.sys_errno ? strerror(d.sys_errno) : kb_status_row(st)->name);
 	return st;
 }
 

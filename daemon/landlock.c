@@ -1,6 +1,6 @@
 /*
- * landlock: see landlock.h. The numbers are the kernel's ABI (include/uapi/linux/landlock.h), named here so that a build on
- * old headers still uses all of a new kernel.
+ * landlock: see landlock.h. The numbers are the kernel's ABI (include/uapi/linux/landlock.h), named here so that a
+ * build on old headers still uses all of a new kernel.
  */
 #include "landlock.h"
 
@@ -23,15 +23,24 @@ struct beneath {
 enum { CREATE_VERSION = 1, RULE_PATH_BENEATH = 1 };
 
 enum fs {
-	FS_EXECUTE = 1 << 0, FS_WRITE_FILE = 1 << 1, FS_READ_FILE = 1 << 2, FS_READ_DIR = 1 << 3, FS_REMOVE_DIR = 1 << 4, FS_REMOVE_FILE = 1 << 5,
-	FS_MAKE_DIR = 1 << 7, FS_MAKE_REG = 1 << 8, FS_REFER = 1 << 13, FS_TRUNCATE = 1 << 14,
+	FS_EXECUTE = 1 << 0,
+	FS_WRITE_FILE = 1 << 1,
+	FS_READ_FILE = 1 << 2,
+	FS_READ_DIR = 1 << 3,
+	FS_REMOVE_DIR = 1 << 4,
+	FS_REMOVE_FILE = 1 << 5,
+	FS_MAKE_DIR = 1 << 7,
+	FS_MAKE_REG = 1 << 8,
+	FS_REFER = 1 << 13,
+	FS_TRUNCATE = 1 << 14,
 	FS_ABI_1 = (1 << 13) - 1, /* all that the first version knew */
 	FS_ABI_2 = FS_ABI_1 | FS_REFER,
 	FS_ABI_3 = FS_ABI_2 | FS_TRUNCATE,
 	FS_ABI_5 = FS_ABI_3 | 1 << 15, /* ioctl on devices */
 	FS_OF_FILES = FS_EXECUTE | FS_WRITE_FILE | FS_READ_FILE | FS_TRUNCATE | 1 << 15,
 	FS_READ = FS_READ_FILE | FS_READ_DIR,
-	FS_STATE = FS_READ | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_REFER | FS_TRUNCATE,
+	FS_STATE = FS_READ | FS_WRITE_FILE | FS_REMOVE_DIR | FS_REMOVE_FILE | FS_MAKE_DIR | FS_MAKE_REG | FS_REFER |
+		   FS_TRUNCATE,
 };
 enum net { NET_BIND_TCP = 1 << 0, NET_CONNECT_TCP = 1 << 1 };
 enum scope { SCOPE_ABSTRACT_SOCKET = 1 << 0, SCOPE_SIGNAL = 1 << 1 };
@@ -42,7 +51,10 @@ static struct ruleset handled(long abi, bool may_connect)
 	const unsigned net = NET_BIND_TCP | (may_connect ? 0u : (unsigned)NET_CONNECT_TCP);
 
 	return (struct ruleset){
-	    .fs = abi >= 5 ? FS_ABI_5 : abi >= 3 ? FS_ABI_3 : abi == 2 ? FS_ABI_2 : FS_ABI_1,
+	    .fs = abi >= 5   ? FS_ABI_5
+		  : abi >= 3 ? FS_ABI_3
+		  : abi == 2 ? FS_ABI_2
+			     : FS_ABI_1,
 	    .net = abi >= 4 ? net : 0,
 	    .scoped = abi >= 6 ? SCOPE_ABSTRACT_SOCKET | SCOPE_SIGNAL : 0,
 	};
@@ -50,7 +62,9 @@ static struct ruleset handled(long abi, bool may_connect)
 
 static size_t attr_size(long abi)
 {
-	return abi >= 6 ? sizeof(struct ruleset) : abi >= 4 ? offsetof(struct ruleset, scoped) : offsetof(struct ruleset, net);
+	return abi >= 6   ? sizeof(struct ruleset)
+	       : abi >= 4 ? offsetof(struct ruleset, scoped)
+			  : offsetof(struct ruleset, net);
 }
 
 static bool allow(int set, int parent, uint64_t allowed)

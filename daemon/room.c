@@ -1,8 +1,8 @@
 /*
  * room: the life that all rooms share. See room.h.
  *
- * Before GO: the supervisor hands over settings, files, channel ends. Then the room opens what it needs, the sandbox closes
- * for good, and what was handed over meanwhile is given to the room in the order in which it came.
+ * Before GO: the supervisor hands over settings, files, channel ends. Then the room opens what it needs, the sandbox
+ * closes for good, and what was handed over meanwhile is given to the room in the order in which it came.
  *
  * Secrets:   a control message may hold an outbox key: what waits for GO is wiped once it is given on.
  * Not here:  hardening of the process and the kernel's part of the sandbox (harden.c, sandbox.c, landlock.c).
@@ -98,7 +98,8 @@ uint64_t kb_room_now_ms(const struct kb_room_host *h)
 	return now_us(h, CLOCK_MONOTONIC) / 1000;
 }
 
-enum kb_status kb_room_control_send(struct kb_room_host *h, uint16_t type, const void *body, size_t size, const int *fds, size_t n)
+enum kb_status kb_room_control_send(
+    struct kb_room_host *h, uint16_t type, const void *body, size_t size, const int *fds, size_t n)
 {
 	return kb_channel_send(h->control, type, body, size, fds, n);
 }
@@ -120,8 +121,8 @@ void kb_room_log(struct kb_room_host *h, int priority, const struct kb_diag *d, 
 	if (d && d->what)
 		n += snprintf(line + n, sizeof line - (size_t)n, ": %.160s", d->what);
 	if (d && d->status != KB_OK)
-		n += snprintf(line + n, sizeof line - (size_t)n, " (%s, %zu, %s)", kb_status_row(d->status)->name, d->offset,
-		    d->sys_errno ? strerrorname_np(d->sys_errno) : "no errno");
+		n += snprintf(line + n, sizeof line - (size_t)n, " (%s, %zu, %s)", kb_status_row(d->status)->name,
+		    d->offset, d->sys_errno ? strerrorname_np(d->sys_errno) : "no errno");
 	line[n++] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)n) < 0)
 		return; /* a log that takes nothing must not stop the mail */
@@ -168,8 +169,8 @@ void kb_room_health(struct kb_room_host *h, enum kb_health code, bool on, uint64
 	c->dirty = true;
 	if (sd_event_source_get_enabled(h->health, &armed) < 0)
 		abort();
-	if (armed == SD_EVENT_OFF &&
-	    (sd_event_source_set_time_relative(h->health, HEALTH_US) < 0 || sd_event_source_set_enabled(h->health, SD_EVENT_ONESHOT) < 0))
+	if (armed == SD_EVENT_OFF && (sd_event_source_set_time_relative(h->health, HEALTH_US) < 0 ||
+					 sd_event_source_set_enabled(h->health, SD_EVENT_ONESHOT) < 0))
 		abort();
 }
 
@@ -181,7 +182,8 @@ static int on_alive(sd_event_source *s, uint64_t usec, void *ctx)
 	(void)usec;
 	if (kb_room_control_send(h, KB_WIRE_ALIVE, &none, sizeof none, NULL, 0) != KB_OK)
 		return 0; /* the channel has ended; on_lost follows */
-	if (sd_event_source_set_time_relative(s, ALIVE_S * UINT64_C(1000000)) < 0 || sd_event_source_set_enabled(s, SD_EVENT_ONESHOT) < 0)
+	if (sd_event_source_set_time_relative(s, ALIVE_S * UINT64_C(1000000)) < 0 ||
+	    sd_event_source_set_enabled(s, SD_EVENT_ONESHOT) < 0)
 		abort();
 	return 0;
 }
@@ -362,11 +364,13 @@ static enum kb_status begin(struct kb_room_host *h, struct kb_diag *d)
 {
 	if (sd_event_new(&h->loop) < 0)
 		return KB_FAIL(d, KB_IO, 0, "no event loop");
-	enum kb_status st = kb_channel_new(d, h->loop, KB_ROOM_CONTROL_FD, table, KB_LEN(table), on_lost, h, &h->control);
+	enum kb_status st =
+	    kb_channel_new(d, h->loop, KB_ROOM_CONTROL_FD, table, KB_LEN(table), on_lost, h, &h->control);
 
 	if (st != KB_OK)
 		return st;
-	if (sd_event_add_time_relative(h->loop, &h->alive, CLOCK_MONOTONIC, ALIVE_S * UINT64_C(1000000), 0, on_alive, h) < 0 ||
+	if (sd_event_add_time_relative(
+		h->loop, &h->alive, CLOCK_MONOTONIC, ALIVE_S * UINT64_C(1000000), 0, on_alive, h) < 0 ||
 	    sd_event_add_time_relative(h->loop, &h->health, CLOCK_MONOTONIC, HEALTH_US, 0, on_health, h) < 0 ||
 	    sd_event_source_set_enabled(h->health, SD_EVENT_OFF) < 0)
 		return KB_FAIL(d, KB_IO, 0, "no timer");
@@ -382,9 +386,10 @@ static enum kb_status begin(struct kb_room_host *h, struct kb_diag *d)
 /* The paths that this room's Landlock domain keeps. The folder's descriptor is the room's to take, hence the copy. */
 static enum kb_status close_sandbox(struct kb_room_host *h, int state_dir, struct kb_diag *d)
 {
-	static const char *const resolver[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf", "/etc/gai.conf",
-		"/etc/services", "/etc/protocols", "/run/systemd/resolve", NULL};
-	const struct kb_sandbox_paths paths = {.read = h->spec->room == KB_ROOM_COURIER ? resolver : NULL, .write_dir = state_dir};
+	static const char *const resolver[] = {"/etc/resolv.conf", "/etc/hosts", "/etc/nsswitch.conf", "/etc/host.conf",
+	    "/etc/gai.conf", "/etc/services", "/etc/protocols", "/run/systemd/resolve", NULL};
+	const struct kb_sandbox_paths paths = {
+	    .read = h->spec->room == KB_ROOM_COURIER ? resolver : NULL, .write_dir = state_dir};
 	enum kb_status st = kb_sandbox_close(d, h->spec->room, &paths);
 
 	if (st == KB_UNSUPPORTED) {

@@ -1,10 +1,10 @@
 /*
- * sandbox: see sandbox.h. One table for all rooms: a system call, the rooms that may make it, and what its arguments must be.
- * A call may stand in several rows: one that matches is enough. What is in no row is answered EPERM.
+ * sandbox: see sandbox.h. One table for all rooms: a system call, the rooms that may make it, and what its arguments
+ * must be. A call may stand in several rows: one that matches is enough. What is in no row is answered EPERM.
  *
- * Not listed, for any room: clone, fork, vfork, clone3, execve, execveat, ptrace, process_vm_*, process_madvise, pidfd_*, kill,
- * tkill, bind, listen, open, io_uring_*, bpf, userfaultfd, keyctl, add_key, perf_event_open, memfd_secret, mount, unshare,
- * setns, prctl, seccomp, ioctl but for one resolver's question; mapping memory as code.
+ * Not listed, for any room: clone, fork, vfork, clone3, execve, execveat, ptrace, process_vm_*, process_madvise,
+ * pidfd_*, kill, tkill, bind, listen, open, io_uring_*, bpf, userfaultfd, keyctl, add_key, perf_event_open,
+ * memfd_secret, mount, unshare, setns, prctl, seccomp, ioctl but for one resolver's question; mapping memory as code.
  */
 #include "sandbox.h"
 

@@ -8,7 +8,8 @@
 #include <strings.h>
 #include <sys/un.h>
 
-void kb_settings_fault_add(struct kb_settings_report *r, unsigned line, const char *key, const char *what, uint64_t least, uint64_t most)
+void kb_settings_fault_add(
+    struct kb_settings_report *r, unsigned line, const char *key, const char *what, uint64_t least, uint64_t most)
 {
 	size_t i = r->faults++;
 
@@ -118,7 +119,9 @@ const char *kb_settings_text_fault(enum kb_setting_kind kind, struct kb_span tex
 		return is_path(text) ? NULL : "must be an absolute path";
 	case KB_SETTING_LISTEN:
 		if (is_path(text))
-			return text.len < sizeof(((struct sockaddr_un *)0)->sun_path) ? NULL : "is too long for a Unix socket (107 octets)";
+			return text.len < sizeof(((struct sockaddr_un *)0)->sun_path)
+				   ? NULL
+				   : "is too long for a Unix socket (107 octets)";
 		return is_numeric_listener(text) ? NULL : "must be a numeric address and port, or an absolute path";
 	default:
 		return is_text(text) ? NULL : "must be UTF-8 without control characters";

@@ -29,7 +29,8 @@ struct target {
 	bool seen[ROWS_MOST], list_seen[ROWS_MOST];
 };
 
-static void fault_range(const struct target *t, unsigned line, const char *key, const char *what, uint64_t least, uint64_t most)
+static void fault_range(
+    const struct target *t, unsigned line, const char *key, const char *what, uint64_t least, uint64_t most)
 {
 	char full[128];
 
@@ -71,7 +72,8 @@ static void take_text(const struct target *t, const struct kb_setting *r, const 
 	struct kb_span span = kb_span_str(text);
 
 	if (span.len < r->least || span.len > r->most) {
-		fault_range(t, config_setting_source_line(s), key, "is too short or too long; octets", r->least, r->most);
+		fault_range(
+		    t, config_setting_source_line(s), key, "is too short or too long; octets", r->least, r->most);
 		return;
 	}
 	const char *why = kb_settings_text_fault(r->kind, span);
@@ -161,13 +163,18 @@ static void take_list(struct target *t, const struct kb_setting_list *l, const c
 		return;
 	}
 	if (n > l->most || n < l->least) {
-		fault_range(t, config_setting_source_line(s), l->key, "has too few or too many entries", l->least, l->most);
+		fault_range(
+		    t, config_setting_source_line(s), l->key, "has too few or too many entries", l->least, l->most);
 		return;
 	}
 	for (size_t i = 0; i < n; i++) {
 		const config_setting_t *e = config_setting_get_elem(s, (unsigned)i);
 		char within[64];
-		struct target entry = {.report = t->report, .rows = l->rows, .n = l->n, .base = t->base + l->offset + i * l->stride, .within = within};
+		struct target entry = {.report = t->report,
+		    .rows = l->rows,
+		    .n = l->n,
+		    .base = t->base + l->offset + i * l->stride,
+		    .within = within};
 
 		if (!config_setting_is_group(e)) {
 			fault(t, e, l->key, "must have entries of the form { key = value; ... }");
@@ -227,7 +234,8 @@ static void walk(struct target *t, const config_setting_t *group, const char *pr
 		int len = snprintf(key, sizeof key, "%s%s", prefix, config_setting_name(s));
 
 		if (len >= (int)sizeof key)
-			fault(t, s, key, "is not a setting"); /* no key is that long, and a cut one must not look like one */
+			fault(t, s, key,
+			    "is not a setting"); /* no key is that long, and a cut one must not look like one */
 		else
 			take_one(t, s, key);
 	}
@@ -253,7 +261,8 @@ static void refuse_includes(struct kb_span text, struct kb_settings_report *repo
 
 	for (unsigned n = 1; kb_span_line(&text, &line); n++)
 		if (kb_span_starts(kb_span_trim(line), KB_LIT("@include")))
-			kb_settings_fault_add(report, n, "", "@include is not allowed: the settings stand in one file", 0, 0);
+			kb_settings_fault_add(
+			    report, n, "", "@include is not allowed: the settings stand in one file", 0, 0);
 }
 
 enum kb_status kb_settings_parse(struct kb_span text, struct kb_settings *ret_s, struct kb_settings_report *ret_report)
@@ -279,7 +288,9 @@ enum kb_status kb_settings_parse(struct kb_span text, struct kb_settings *ret_s,
 		fill(&c, &s, ret_report);
 	else
 		kb_settings_fault_add(ret_report, (unsigned)config_error_line(&c), "",
-		    strcmp(config_error_text(&c), "duplicate setting name") == 0 ? "a setting stands twice" : "this is not libconfig's grammar", 0, 0);
+		    strcmp(config_error_text(&c), "duplicate setting name") == 0 ? "a setting stands twice"
+										 : "this is not libconfig's grammar",
+		    0, 0);
 	config_destroy(&c);
 	free(copy);
 	if (ret_report->faults)
@@ -288,7 +299,8 @@ enum kb_status kb_settings_parse(struct kb_span text, struct kb_settings *ret_s,
 	return KB_OK;
 }
 
-enum kb_status kb_settings_load(struct kb_diag *d, const char *path, struct kb_settings *ret_s, struct kb_settings_report *ret_report)
+enum kb_status kb_settings_load(
+    struct kb_diag *d, const char *path, struct kb_settings *ret_s, struct kb_settings_report *ret_report)
 {
 	KB_AUTO(kb_fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
 	KB_AUTO(kb_buf_release) struct kb_buf b;

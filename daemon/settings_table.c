@@ -4,8 +4,10 @@
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
 
-static const char *const listener_words[] = {[KB_LISTEN_SMTP] = "smtp", [KB_LISTEN_SMTPS] = "smtps", [KB_LISTEN_LMTP] = "lmtp", [KB_LISTEN_DESK] = "desk", NULL};
-static const char *const channel_words[] = {[KB_CHANNEL_EMAIL] = "email", [KB_CHANNEL_INMATE_RELAY] = "inmate-relay", NULL};
+static const char *const listener_words[] = {
+    [KB_LISTEN_SMTP] = "smtp", [KB_LISTEN_SMTPS] = "smtps", [KB_LISTEN_LMTP] = "lmtp", [KB_LISTEN_DESK] = "desk", NULL};
+static const char *const channel_words[] = {
+    [KB_CHANNEL_EMAIL] = "email", [KB_CHANNEL_INMATE_RELAY] = "inmate-relay", NULL};
 static const char *const language_words[] = {[KB_LANG_OTHER] = "other", [KB_LANG_EN] = "en", [KB_LANG_ES] = "es", NULL};
 static const char *const tls_words[] = {[KB_RELAY_STARTTLS] = "starttls", [KB_RELAY_TLS] = "tls", NULL};
 

@@ -1,9 +1,10 @@
 /*
  * supervisor: the loop of kiteboxd, from the first room to the last.
  *
- * Start: vault, sealers, sorters, desk, courier, door: who is asked before who asks. Stop: the door first, which finishes
- * what it has begun; when it is gone the sealers; when they are gone sorters, courier and desk; the vault last. What is not
- * gone after DEADLINE_S is killed: nothing is lost by that, since nothing was promised before it was on disk.
+ * Start: vault, sealers, sorters, desk, courier, door: who is asked before who asks. Stop: the door first, which
+ * finishes what it has begun; when it is gone the sealers; when they are gone sorters, courier and desk; the vault
+ * last. What is not gone after DEADLINE_S is killed: nothing is lost by that, since nothing was promised before it was
+ * on disk.
  */
 #include <errno.h>
 #include <signal.h>
@@ -22,8 +23,12 @@
 enum { LOOK_S = 5, SILENT_MS = 30000, OPENING_MS = 120000, SORTER_GRACE_MS = 20000, DEADLINE_S = 30 };
 
 static const enum kb_super_phase phase_of[KB_ROOM_COUNT] = {
-	[KB_ROOM_DOOR] = KB_PHASE_DOOR, [KB_ROOM_SEALER] = KB_PHASE_SEALER, [KB_ROOM_SORTER] = KB_PHASE_REST, [KB_ROOM_DESK] = KB_PHASE_REST,
-	[KB_ROOM_COURIER] = KB_PHASE_REST, [KB_ROOM_VAULT] = KB_PHASE_VAULT,
+    [KB_ROOM_DOOR] = KB_PHASE_DOOR,
+    [KB_ROOM_SEALER] = KB_PHASE_SEALER,
+    [KB_ROOM_SORTER] = KB_PHASE_REST,
+    [KB_ROOM_DESK] = KB_PHASE_REST,
+    [KB_ROOM_COURIER] = KB_PHASE_REST,
+    [KB_ROOM_VAULT] = KB_PHASE_VAULT,
 };
 
 uint64_t kb_super_now_ms(const struct kb_super *s)
@@ -77,7 +82,8 @@ static void stop_phase(struct kb_super *s)
 	for (size_t i = 0; i < s->slots; i++) {
 		struct kb_slot *slot = &s->slot[i];
 
-		if (slot->pid && phase_of[slot->room] == s->phase && !kb_slot_send(slot, KB_WIRE_STOP, &none, sizeof none, -1))
+		if (slot->pid && phase_of[slot->room] == s->phase &&
+		    !kb_slot_send(slot, KB_WIRE_STOP, &none, sizeof none, -1))
 			kb_slot_kill(slot);
 	}
 }
@@ -133,7 +139,8 @@ static int on_stop(sd_event_source *e, const struct signalfd_siginfo *si, void *
 	(void)sd_notify(0, "STOPPING=1\nSTATUS=Stopping");
 	for (size_t i = 0; i < s->slots; i++) /* whoever waits to be started stays away */
 		s->slot[i].again = sd_event_source_disable_unref(s->slot[i].again);
-	if (sd_event_add_time_relative(s->loop, &s->deadline, CLOCK_MONOTONIC, DEADLINE_S * UINT64_C(1000000), 0, on_deadline, s) < 0)
+	if (sd_event_add_time_relative(
+		s->loop, &s->deadline, CLOCK_MONOTONIC, DEADLINE_S * UINT64_C(1000000), 0, on_deadline, s) < 0)
 		abort();
 	s->phase = KB_PHASE_DOOR;
 	stop_phase(s);
@@ -219,7 +226,7 @@ static bool overdue(const struct kb_super *s, const struct kb_slot *slot)
 	return !slot->control || kb_super_now_ms(s) - slot->heard_ms > most;
 }
 
-/* Two looks in a row: when it was kiteboxd itself that stood still, what was said meanwhile is heard before the second. */
+/* Two looks in a row: when kiteboxd itself stood still, what was said meanwhile is heard before the second. */
 static void look_at(struct kb_super *s, struct kb_slot *slot)
 {
 	if (!slot->pid || slot->killed || !overdue(s, slot)) {
@@ -240,7 +247,8 @@ static int on_look(sd_event_source *e, uint64_t usec, void *ctx)
 	(void)usec;
 	for (size_t i = 0; i < s->slots; i++)
 		look_at(s, &s->slot[i]);
-	if (sd_event_source_set_time_relative(e, LOOK_S * UINT64_C(1000000)) < 0 || sd_event_source_set_enabled(e, SD_EVENT_ONESHOT) < 0)
+	if (sd_event_source_set_time_relative(e, LOOK_S * UINT64_C(1000000)) < 0 ||
+	    sd_event_source_set_enabled(e, SD_EVENT_ONESHOT) < 0)
 		abort();
 	return 0;
 }
@@ -259,8 +267,10 @@ static enum kb_status open_loop(struct kb_diag *d, struct kb_super *s)
 	if (sigprocmask(SIG_BLOCK, &mask, NULL) < 0 || signal(SIGPIPE, SIG_IGN) == SIG_ERR)
 		return KB_FAIL_SYS(d, "signals cannot be set up");
 	if (sd_event_new(&s->loop) < 0 || sd_event_add_signal(s->loop, NULL, SIGTERM, on_stop, s) < 0 ||
-	    sd_event_add_signal(s->loop, NULL, SIGINT, on_stop, s) < 0 || sd_event_add_signal(s->loop, NULL, SIGHUP, on_reload, s) < 0 ||
-	    sd_event_add_time_relative(s->loop, &s->look, CLOCK_MONOTONIC, LOOK_S * UINT64_C(1000000), 0, on_look, s) < 0 ||
+	    sd_event_add_signal(s->loop, NULL, SIGINT, on_stop, s) < 0 ||
+	    sd_event_add_signal(s->loop, NULL, SIGHUP, on_reload, s) < 0 ||
+	    sd_event_add_time_relative(s->loop, &s->look, CLOCK_MONOTONIC, LOOK_S * UINT64_C(1000000), 0, on_look, s) <
+		0 ||
 	    sd_event_set_watchdog(s->loop, true) < 0)
 		return KB_FAIL(d, KB_IO, 0, "no event loop");
 	return KB_OK;
@@ -270,7 +280,10 @@ static enum kb_status prepare(struct kb_diag *d, struct kb_super *s)
 {
 	/* In this order: what may need root, then its end, then what never does. */
 	static enum kb_status (*const steps[])(struct kb_diag *, struct kb_super *) = {
-		kb_super_programs, kb_super_folders, kb_super_sockets, kb_super_files_read,
+	    kb_super_programs,
+	    kb_super_folders,
+	    kb_super_sockets,
+	    kb_super_files_read,
 	};
 	enum kb_status st = kb_super_limits(d);
 

@@ -1,5 +1,6 @@
 /*
- * supervisor_control: what rooms may say to the supervisor, as a table; each handler believes nothing that it has not checked.
+ * supervisor_control: what rooms may say to the supervisor, as a table; each handler believes nothing that it has not
+ * checked.
  */
 #include <syslog.h>
 

@@ -1,6 +1,6 @@
 /*
- * supervisor_files: reads what rooms need, once, and keeps it in sealed memfds, so that a room that starts again needs no
- * file and no right to one.
+ * supervisor_files: reads what rooms need, once, and keeps it in sealed memfds, so that a room that starts again needs
+ * no file and no right to one.
  *
  * Secrets:   the buffer a file passes through is wiped (kb_buf_release).
  */
@@ -45,7 +45,8 @@ bool kb_super_file_is_for(const struct kb_super *s, const struct kb_super_file *
 {
 	if (!(rooms_of[f->kind] & 1u << room))
 		return false;
-	return f->kind != KB_FILE_LISTEN || (s->settings.listener[f->index].kind == KB_LISTEN_DESK) == (room == KB_ROOM_DESK);
+	return f->kind != KB_FILE_LISTEN ||
+	       (s->settings.listener[f->index].kind == KB_LISTEN_DESK) == (room == KB_ROOM_DESK);
 }
 
 void kb_super_file_put(struct kb_super *s, enum kb_file kind, uint32_t index, int fd)
@@ -94,7 +95,7 @@ static enum kb_status read_all(struct kb_diag *d, const char *path, struct kb_bu
 	return KB_OK;
 }
 
-/* A sealed memfd of the file, or -1. label is a literal that names the file in the log; NULL: it may well be missing. */
+/* A sealed memfd of the file, or -1. label names the file in the log; NULL: it may well be missing. */
 static int fetch(const char *path, const char *label)
 {
 	KB_AUTO(kb_buf_release) struct kb_buf b;
@@ -144,7 +145,8 @@ static void take_tls(struct kb_super *s)
 	kb_fd_close(&key);
 }
 
-static void take_in(struct kb_super *s, enum kb_file kind, uint32_t index, const char *dir, const char *name, const char *label)
+static void take_in(
+    struct kb_super *s, enum kb_file kind, uint32_t index, const char *dir, const char *name, const char *label)
 {
 	char path[KB_PATH_FIELD + 32];
 
@@ -177,7 +179,8 @@ enum kb_status kb_super_files_read(struct kb_diag *d, struct kb_super *s)
 	take_in(s, KB_FILE_TEMPLATE, KB_LANG_EN, c->template_dir, "ack.en.txt", "ack.en.txt");
 	take_in(s, KB_FILE_TEMPLATE, KB_LANG_ES, c->template_dir, "ack.es.txt", "ack.es.txt");
 	for (uint32_t i = 0; i < c->relays; i++) {
-		take(s, KB_FILE_RELAY_CA, i, c->relay[i].ca_file[0] ? c->relay[i].ca_file : SYSTEM_TRUST, "relays.ca_file");
+		take(s, KB_FILE_RELAY_CA, i, c->relay[i].ca_file[0] ? c->relay[i].ca_file : SYSTEM_TRUST,
+		    "relays.ca_file");
 		take(s, KB_FILE_RELAY_PASSWORD, i, c->relay[i].password_file, "relays.password_file");
 	}
 	return KB_OK;

@@ -1,5 +1,6 @@
 /*
- * supervisor_health: the conditions of all rooms in one table, which the desk gets whenever it changes, at most once a second.
+ * supervisor_health: the conditions of all rooms in one table, which the desk gets whenever it changes, at most once a
+ * second.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +40,8 @@ static void send_soon(struct kb_super *s)
 
 	if (sd_event_source_get_enabled(s->health, &armed) < 0)
 		abort();
-	if (armed == SD_EVENT_OFF &&
-	    (sd_event_source_set_time_relative(s->health, SEND_US) < 0 || sd_event_source_set_enabled(s->health, SD_EVENT_ONESHOT) < 0))
+	if (armed == SD_EVENT_OFF && (sd_event_source_set_time_relative(s->health, SEND_US) < 0 ||
+					 sd_event_source_set_enabled(s->health, SD_EVENT_ONESHOT) < 0))
 		abort();
 }
 
@@ -79,7 +80,8 @@ void kb_super_health_forget(struct kb_super *s, const struct kb_slot *slot)
 	for (size_t i = s->conditions; i > 0; i--) {
 		struct kb_super_condition *c = &s->condition[i - 1];
 
-		if (c->room == slot->room && c->index == slot->index && c->code != KB_HEALTH_ROOM_RESTARTED && c->code != KB_HEALTH_ROOM_DOWN)
+		if (c->room == slot->room && c->index == slot->index && c->code != KB_HEALTH_ROOM_RESTARTED &&
+		    c->code != KB_HEALTH_ROOM_DOWN)
 			removed(s, c);
 	}
 	send_soon(s);
@@ -169,7 +171,8 @@ static bool group_forbids_swap(void)
 
 	while (f && fgets(line, sizeof line, f))
 		if (strncmp(line, "0::", 3) == 0)
-			snprintf(path, sizeof path, "/sys/fs/cgroup%.*s/memory.swap.max", (int)strcspn(line + 3, "\n"), line + 3);
+			snprintf(path, sizeof path, "/sys/fs/cgroup%.*s/memory.swap.max", (int)strcspn(line + 3, "\n"),
+			    line + 3);
 	if (f)
 		fclose(f);
 	return path[0] && first_line(path, most, sizeof most) && strcmp(most, "0\n") == 0;

@@ -24,8 +24,8 @@ void kb_super_log(int priority, const struct kb_slot *slot, const struct kb_diag
 	char tail[256] = "";
 
 	if (d && d->what)
-		snprintf(tail, sizeof tail, ": %.160s%s%s%s", d->what, d->sys_errno ? " (" : "", d->sys_errno ? strerrorname_np(d->sys_errno) : "",
-		    d->sys_errno ? ")" : "");
+		snprintf(tail, sizeof tail, ": %.160s%s%s%s", d->what, d->sys_errno ? " (" : "",
+		    d->sys_errno ? strerrorname_np(d->sys_errno) : "", d->sys_errno ? ")" : "");
 	put(priority, slot, literal, tail);
 }
 

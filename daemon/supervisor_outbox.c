@@ -1,7 +1,8 @@
 /*
- * supervisor_outbox: the keys that what waits to be sent is sealed to. They live in memory alone: here, so that a courier
- * that starts again gets them, and in the courier. A new one is made every hour; one is destroyed after two days, when what
- * is sealed to it has long left or been given up. Numbers grow, also across restarts, since they count from the clock.
+ * supervisor_outbox: the keys that what waits to be sent is sealed to. They live in memory alone: here, so that a
+ * courier that starts again gets them, and in the courier. A new one is made every hour; one is destroyed after two
+ * days, when what is sealed to it has long left or been given up. Numbers grow, also across restarts, since they count
+ * from the clock.
  *
  * Secrets:   guarded memory; a message that carries a secret half is wiped after it was sent.
  */
@@ -85,7 +86,8 @@ static int on_turn(sd_event_source *e, uint64_t usec, void *ctx)
 {
 	(void)usec;
 	turn(ctx);
-	if (sd_event_source_set_time_relative(e, TURN_S * UINT64_C(1000000)) < 0 || sd_event_source_set_enabled(e, SD_EVENT_ONESHOT) < 0)
+	if (sd_event_source_set_time_relative(e, TURN_S * UINT64_C(1000000)) < 0 ||
+	    sd_event_source_set_enabled(e, SD_EVENT_ONESHOT) < 0)
 		kb_super_log(LOG_ERR, NULL, NULL, "outbox keys do not turn any more");
 	return 0;
 }
@@ -97,7 +99,8 @@ enum kb_status kb_super_outbox_init(struct kb_diag *d, struct kb_super *s)
 		return KB_FAIL(d, KB_IO, 0, "no guarded memory for outbox keys");
 	memset(s->key, 0, KB_SUPER_KEYS_MOST * sizeof *s->key);
 	turn(s);
-	if (sd_event_add_time_relative(s->loop, &s->outbox, CLOCK_MONOTONIC, TURN_S * UINT64_C(1000000), 0, on_turn, s) < 0)
+	if (sd_event_add_time_relative(
+		s->loop, &s->outbox, CLOCK_MONOTONIC, TURN_S * UINT64_C(1000000), 0, on_turn, s) < 0)
 		return KB_FAIL(d, KB_IO, 0, "no timer for outbox keys");
 	return KB_OK;
 }

@@ -19,15 +19,6 @@
 
 enum { FILES_WANTED = 65536 };
 
-#if KB_SANITIZED
-/* The leak checker cannot look into a process that is not dumpable. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-	return "detect_leaks=0";
-}
-#endif
-
 enum kb_status kb_super_limits(struct kb_diag *d)
 {
 	struct rlimit files, core = {0, 0};
@@ -38,7 +29,8 @@ enum kb_status kb_super_limits(struct kb_diag *d)
 	/* Each room takes its share of it (harden.c). More than the most is for a privileged root, and not vital. */
 	const struct rlimit more = {FILES_WANTED, FILES_WANTED};
 
-	if ((files.rlim_max >= FILES_WANTED || setrlimit(RLIMIT_NOFILE, &more) < 0) && setrlimit(RLIMIT_NOFILE, &files) < 0)
+	if ((files.rlim_max >= FILES_WANTED || setrlimit(RLIMIT_NOFILE, &more) < 0) &&
+	    setrlimit(RLIMIT_NOFILE, &files) < 0)
 		return KB_FAIL_SYS(d, "the limit on descriptors cannot be set");
 	if (setrlimit(RLIMIT_CORE, &core) < 0)
 		return KB_FAIL_SYS(d, "core dumps cannot be turned off");
@@ -57,7 +49,9 @@ static enum kb_status who(struct kb_diag *d, const struct kb_super *s, uid_t *re
 	const struct passwd *pw = getpwnam(s->settings.user);
 
 	if (!pw)
-		return KB_FAIL(d, KB_NOTFOUND, 0, "started as root, but the user of the configuration does not exist; make it, or name another in user");
+		return KB_FAIL(d, KB_NOTFOUND, 0,
+		    "started as root, but the user of the configuration does not exist; make it, or name another in "
+		    "user");
 	if (pw->pw_uid == 0 || pw->pw_gid == 0)
 		return KB_FAIL(d, KB_DENIED, 0, "user must not be root");
 	*ret_uid = pw->pw_uid;
@@ -119,12 +113,15 @@ enum kb_status kb_super_drop(struct kb_diag *d, const struct kb_super *s)
 	if (st != KB_OK)
 		return st;
 	if (geteuid() == 0) {
-		if (initgroups(s->settings.user, gid) < 0 || setresgid(gid, gid, gid) < 0 || setresuid(uid, uid, uid) < 0)
+		if (initgroups(s->settings.user, gid) < 0 || setresgid(gid, gid, gid) < 0 ||
+		    setresuid(uid, uid, uid) < 0)
 			return KB_FAIL_SYS(d, "root cannot be given up");
 		if (setuid(0) == 0 || geteuid() != uid || getegid() != gid)
 			return KB_FAIL(d, KB_DENIED, 0, "root was not given up");
 	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0 || prctl(PR_SET_DUMPABLE, 0L, 0L, 0L, 0L) < 0)
+	/* A leak checker must be able to look into its own process. */
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1L, 0L, 0L, 0L) < 0 ||
+	    prctl(PR_SET_DUMPABLE, (long)KB_SANITIZED, 0L, 0L, 0L) < 0)
 		return KB_FAIL_SYS(d, "kiteboxd cannot be hardened");
 	return KB_OK;
 }

@@ -1,7 +1,7 @@
 /*
- * supervisor_runner: a process for one delivery. The courier connects and asks; the runner gets that connection, the message,
- * the relay's password and certificates, and a channel to the courier. What becomes of it, the courier learns there: a channel
- * that ends without a word is a failure that may be tried again. How the process ends is only logged.
+ * supervisor_runner: a process for one delivery. The courier connects and asks; the runner gets that connection, the
+ * message, the relay's password and certificates, and a channel to the courier. What becomes of it, the courier learns
+ * there: a channel that ends without a word is a failure that may be tried again. How the process ends is only logged.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -50,6 +50,7 @@ void kb_super_runner(struct kb_super *s, uint32_t relay, int *fds)
 	kb_slot_start(slot);
 	for (size_t i = 0; i < KB_LEN(slot->work); i++)
 		kb_fd_close(&slot->work[i]);
-	if (slot->pid && sd_event_add_time_relative(s->loop, &slot->again, CLOCK_MONOTONIC, DEADLINE_S * UINT64_C(1000000), 0, on_deadline, slot) < 0)
+	if (slot->pid && sd_event_add_time_relative(s->loop, &slot->again, CLOCK_MONOTONIC,
+			     DEADLINE_S * UINT64_C(1000000), 0, on_deadline, slot) < 0)
 		abort();
 }

@@ -1,9 +1,10 @@
 /*
- * supervisor_sockets: listening sockets, bound here while that may need root, or taken from systemd (sd_listen_fds(3), by
- * the names smtp, smtps, lmtp and desk). What systemd gives takes the place of the configured listeners of that kind.
+ * supervisor_sockets: listening sockets, bound here while that may need root, or taken from systemd (sd_listen_fds(3),
+ * by the names smtp, smtps, lmtp and desk). What systemd gives takes the place of the configured listeners of that
+ * kind.
  *
- * RUN_DIR/listeners has a line "KIND ADDRESS" for each, and RUN_DIR/rooms a line "ROOM INDEX PID" for each process; both
- * are replaced in one step.
+ * RUN_DIR/listeners has a line "KIND ADDRESS" for each, and RUN_DIR/rooms a line "ROOM INDEX PID" for each process;
+ * both are replaced in one step.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,7 +27,8 @@
 
 enum { BACKLOG = 1024 };
 
-static const char *const kinds[] = {[KB_LISTEN_SMTP] = "smtp", [KB_LISTEN_SMTPS] = "smtps", [KB_LISTEN_LMTP] = "lmtp", [KB_LISTEN_DESK] = "desk"};
+static const char *const kinds[] = {
+    [KB_LISTEN_SMTP] = "smtp", [KB_LISTEN_SMTPS] = "smtps", [KB_LISTEN_LMTP] = "lmtp", [KB_LISTEN_DESK] = "desk"};
 
 union address {
 	struct sockaddr any;
@@ -79,10 +81,12 @@ static bool describe(int fd, char *ret_text, size_t size)
 		snprintf(ret_text, size, "%.*s", (int)sizeof a.un.sun_path, a.un.sun_path);
 		return ret_text[0] == '/';
 	case AF_INET:
-		snprintf(ret_text, size, "%s:%u", inet_ntop(AF_INET, &a.v4.sin_addr, host, sizeof host), ntohs(a.v4.sin_port));
+		snprintf(ret_text, size, "%s:%u", inet_ntop(AF_INET, &a.v4.sin_addr, host, sizeof host),
+		    ntohs(a.v4.sin_port));
 		return true;
 	case AF_INET6:
-		snprintf(ret_text, size, "[%s]:%u", inet_ntop(AF_INET6, &a.v6.sin6_addr, host, sizeof host), ntohs(a.v6.sin6_port));
+		snprintf(ret_text, size, "[%s]:%u", inet_ntop(AF_INET6, &a.v6.sin6_addr, host, sizeof host),
+		    ntohs(a.v6.sin6_port));
 		return true;
 	default:
 		return false;
@@ -97,7 +101,8 @@ static enum kb_status make_way(struct kb_diag *d, const char *path)
 	if (lstat(path, &st) < 0)
 		return errno == ENOENT ? KB_OK : KB_FAIL_SYS(d, "the path of a Unix socket cannot be looked at");
 	if (!S_ISSOCK(st.st_mode))
-		return KB_FAIL(d, KB_DENIED, 0, "something that is no socket stands where a Unix socket should be bound");
+		return KB_FAIL(
+		    d, KB_DENIED, 0, "something that is no socket stands where a Unix socket should be bound");
 	return unlink(path) == 0 ? KB_OK : KB_FAIL_SYS(d, "an old Unix socket cannot be removed");
 }
 
@@ -106,7 +111,8 @@ static enum kb_status open_to_group(struct kb_diag *d, const struct kb_super *s,
 {
 	struct stat st;
 
-	if (stat(s->settings.run_dir, &st) < 0 || (geteuid() == 0 && lchown(path, st.st_uid, st.st_gid) < 0) || chmod(path, 0660) < 0)
+	if (stat(s->settings.run_dir, &st) < 0 || (geteuid() == 0 && lchown(path, st.st_uid, st.st_gid) < 0) ||
+	    chmod(path, 0660) < 0)
 		return KB_FAIL_SYS(d, "a Unix socket cannot be given to the user");
 	return KB_OK;
 }
@@ -171,7 +177,8 @@ static size_t take_given(struct given given[static KB_LISTENERS_MOST])
 		if (kind >= 0 && taken < KB_LISTENERS_MOST && sd_is_socket(fd, AF_UNSPEC, SOCK_STREAM, 1) > 0) {
 			given[taken++] = (struct given){fd, (uint8_t)kind};
 		} else {
-			kb_super_log_number(LOG_WARNING, NULL, "systemd gave a descriptor that is not a listener named smtp, smtps, lmtp or desk:", fd);
+			kb_super_log_number(LOG_WARNING, NULL,
+			    "systemd gave a descriptor that is not a listener named smtp, smtps, lmtp or desk:", fd);
 			kb_fd_close(&fd);
 		}
 	}
@@ -232,7 +239,8 @@ static void replace(const struct kb_super *s, const char *name, struct kb_span t
 	snprintf(next, sizeof next, "%s.new", path);
 	KB_AUTO(kb_fd_close) int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 
-	if (fd < 0 || fchmod(fd, 0644) < 0 || write(fd, text.p, text.len) != (ssize_t)text.len || rename(next, path) < 0) {
+	if (fd < 0 || fchmod(fd, 0644) < 0 || write(fd, text.p, text.len) != (ssize_t)text.len ||
+	    rename(next, path) < 0) {
 		(void)KB_FAIL_SYS(&d, "run_dir");
 		kb_super_log(LOG_WARNING, NULL, &d, "cannot be written");
 	}
@@ -244,7 +252,8 @@ void kb_super_write_listeners(struct kb_super *s)
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < s->settings.listeners; i++)
-		n += (size_t)snprintf(text + n, sizeof text - n, "%s %s\n", kinds[s->settings.listener[i].kind], s->settings.listener[i].address);
+		n += (size_t)snprintf(text + n, sizeof text - n, "%s %s\n", kinds[s->settings.listener[i].kind],
+		    s->settings.listener[i].address);
 	replace(s, "listeners", KB_SPAN(text, n));
 }
 
@@ -255,7 +264,8 @@ void kb_super_write_rooms(struct kb_super *s)
 
 	for (size_t i = 0; i < s->slots; i++)
 		if (s->slot[i].pid)
-			n += (size_t)snprintf(text + n, sizeof text - n, "%s %u %d\n", kb_room_name(s->slot[i].room), s->slot[i].index, s->slot[i].pid);
+			n += (size_t)snprintf(text + n, sizeof text - n, "%s %u %d\n", kb_room_name(s->slot[i].room),
+			    s->slot[i].index, s->slot[i].pid);
 	replace(s, "rooms", KB_SPAN(text, n));
 }
 

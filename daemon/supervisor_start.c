@@ -1,6 +1,6 @@
 /*
- * supervisor_start: one process into one slot: fork, exec by a descriptor that was opened at the start, then everything that
- * is the room's own: settings, files, channel ends, keys, GO.
+ * supervisor_start: one process into one slot: fork, exec by a descriptor that was opened at the start, then everything
+ * that is the room's own: settings, files, channel ends, keys, GO.
  *
  * Who is whose peer is linked() below. A room that starts again gets new channel ends, and so do its siblings.
  *
@@ -120,7 +120,8 @@ static bool is_pair(const struct kb_slot *a, const struct kb_slot *b, enum kb_ro
 
 static bool linked(const struct kb_slot *a, const struct kb_slot *b)
 {
-	return is_pair(a, b, KB_ROOM_DOOR, KB_ROOM_SEALER) || (is_pair(a, b, KB_ROOM_SEALER, KB_ROOM_SORTER) && a->index == b->index) ||
+	return is_pair(a, b, KB_ROOM_DOOR, KB_ROOM_SEALER) ||
+	       (is_pair(a, b, KB_ROOM_SEALER, KB_ROOM_SORTER) && a->index == b->index) ||
 	       is_pair(a, b, KB_ROOM_SEALER, KB_ROOM_VAULT) || is_pair(a, b, KB_ROOM_DESK, KB_ROOM_VAULT) ||
 	       is_pair(a, b, KB_ROOM_COURIER, KB_ROOM_VAULT);
 }
@@ -184,14 +185,16 @@ static int on_again(sd_event_source *e, uint64_t usec, void *ctx)
 static void start_later(struct kb_slot *slot, uint64_t ms)
 {
 	slot->again = sd_event_source_disable_unref(slot->again);
-	if (sd_event_add_time_relative(slot->super->loop, &slot->again, CLOCK_MONOTONIC, ms * 1000, 10000, on_again, slot) < 0)
+	if (sd_event_add_time_relative(
+		slot->super->loop, &slot->again, CLOCK_MONOTONIC, ms * 1000, 10000, on_again, slot) < 0)
 		abort();
 }
 
 /* A sorter that dies of a message must be back at once for the next one; what never gets to work must not spin. */
 static uint64_t backoff_ms(struct kb_slot *slot)
 {
-	bool steady = slot->ready && (slot->room == KB_ROOM_SORTER || kb_super_now_ms(slot->super) - slot->started_ms >= STEADY_MS);
+	bool steady = slot->ready &&
+		      (slot->room == KB_ROOM_SORTER || kb_super_now_ms(slot->super) - slot->started_ms >= STEADY_MS);
 	uint64_t ms = BACKOFF_FIRST_MS;
 
 	slot->failures = steady ? 0 : slot->failures + 1;
@@ -265,7 +268,8 @@ static bool spawn(struct kb_slot *slot, struct kb_diag *d)
 	slot->ready = slot->silent = slot->killed = false;
 	slot->started_ms = slot->heard_ms = kb_super_now_ms(s);
 	if (sd_event_add_child(s->loop, &slot->child, pid, WEXITED, on_child, slot) < 0 ||
-	    kb_channel_new(d, s->loop, ends[0], kb_super_rows, kb_super_rows_n, kb_super_on_closed, slot, &slot->control) != KB_OK)
+	    kb_channel_new(
+		d, s->loop, ends[0], kb_super_rows, kb_super_rows_n, kb_super_on_closed, slot, &slot->control) != KB_OK)
 		abort(); /* a child that nobody watches: better that all ends, and systemd starts it again */
 	return true;
 }

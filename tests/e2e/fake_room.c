@@ -1,8 +1,8 @@
 /*
  * fake_room: a room without work, so that the supervisor can be tried before and without the real ones.
  *
- * It says on standard error what it was handed, greets every peer, and does what the settings' hostname tells it, also on a
- * reload: "ROOM-ACTION[-ANYTHING].example".
+ * It says on standard error what it was handed, greets every peer, and does what the settings' hostname tells it, also
+ * on a reload: "ROOM-ACTION[-ANYTHING].example".
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -62,7 +62,8 @@ static enum kb_status peer(void *self, enum kb_room room, uint32_t index, int fd
 	if (i == f->peers)
 		f->peers++;
 	say(f, "peer", room, index);
-	enum kb_status st = kb_channel_new(NULL, kb_room_loop(f->host), fd, rows, KB_LEN(rows), on_closed, f, &f->peer[i]);
+	enum kb_status st =
+	    kb_channel_new(NULL, kb_room_loop(f->host), fd, rows, KB_LEN(rows), on_closed, f, &f->peer[i]);
 
 	return st == KB_OK && kb_channel_send(f->peer[i], HELLO, &hello, sizeof hello, NULL, 0) != KB_OK ? KB_OK : st;
 }
@@ -182,22 +183,29 @@ static enum kb_status control(void *self, uint16_t type, const void *body, size_
 	if (type == KB_WIRE_OUTBOX_KEY) {
 		const struct kb_wire_outbox_key *k = body;
 
-		fprintf(stderr, "%s %u: key %u%s%s\n", kb_room_name(me), kb_room_index(f->host), k->number, any(k->pub, 32) ? " pub" : "",
-		    any(k->secret, 32) ? " secret" : "");
+		fprintf(stderr, "%s %u: key %u%s%s\n", kb_room_name(me), kb_room_index(f->host), k->number,
+		    any(k->pub, 32) ? " pub" : "", any(k->secret, 32) ? " secret" : "");
 	}
 	if (type == KB_WIRE_HEALTH_ALL) {
 		const struct kb_wire_health_all *all = body;
 
 		for (uint32_t i = 0; i < all->n; i++)
-			fprintf(stderr, "desk 0: health %s %u %s %u %llu\n", kb_room_name(all->row[i].room), all->row[i].index,
-			    kb_health_row(all->row[i].code)->name, all->row[i].on, (unsigned long long)all->row[i].count);
+			fprintf(stderr, "desk 0: health %s %u %s %u %llu\n", kb_room_name(all->row[i].room),
+			    all->row[i].index, kb_health_row(all->row[i].code)->name, all->row[i].on,
+			    (unsigned long long)all->row[i].count);
 	}
 	return KB_OK;
 }
 
 int main(int argc, char **argv)
 {
-	struct kb_room_spec spec = {.open = open_, .start = start, .peer = peer, .reload = reload, .stop = stop, .close = close_, .control = control};
+	struct kb_room_spec spec = {.open = open_,
+	    .start = start,
+	    .peer = peer,
+	    .reload = reload,
+	    .stop = stop,
+	    .close = close_,
+	    .control = control};
 
 	for (unsigned room = 1; argc > 0 && room < KB_ROOM_COUNT; room++)
 		if (strcmp(argv[0] + strlen("kiteboxd-"), kb_room_name(room)) == 0)

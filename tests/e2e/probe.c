@@ -3,10 +3,10 @@
  *
  *   probe PID CALL [ARGUMENT...]
  *
- * Attaches with ptrace (as root), makes the process perform the one system call with these arguments, prints "ok RESULT" or
- * the name of the error, and lets the process go on where it was, none the wiser. An argument is a number, "s:TEXT" (a
- * string in its memory), "z:N" (N zero octets), "u:PATH" or "i:A.B.C.D:PORT" (a socket address) or "self" (its own id).
- * A descriptor that results is closed again; a process that results is killed at birth.
+ * Attaches with ptrace (as root), makes the process perform the one system call with these arguments, prints "ok
+ * RESULT" or the name of the error, and lets the process go on where it was, none the wiser. An argument is a number,
+ * "s:TEXT" (a string in its memory), "z:N" (N zero octets), "u:PATH" or "i:A.B.C.D:PORT" (a socket address) or "self"
+ * (its own id). A descriptor that results is closed again; a process that results is killed at birth.
  *
  * x86-64 alone. Exit status: 0 whatever the answer is; 2 when it could not be asked.
  */
@@ -117,7 +117,8 @@ static uint64_t argument(struct target *t, const char *text)
 static void copy_memory(const struct target *t, void *local, bool write)
 {
 	const struct iovec here = {local, SCRATCH}, there = {(void *)(uintptr_t)scratch_at(t), SCRATCH};
-	ssize_t n = write ? process_vm_writev(t->pid, &here, 1, &there, 1, 0) : process_vm_readv(t->pid, &here, 1, &there, 1, 0);
+	ssize_t n = write ? process_vm_writev(t->pid, &here, 1, &there, 1, 0)
+			  : process_vm_readv(t->pid, &here, 1, &there, 1, 0);
 
 	if (n != SCRATCH)
 		die("its memory");
@@ -137,7 +138,8 @@ static int wait_stop(const struct target *t)
 /* Stops it at rest: within a call that waits, so that the instruction before it is `syscall`. */
 static void attach(struct target *t)
 {
-	const long options = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
+	const long options =
+	    PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC;
 
 	if (ptrace(PTRACE_SEIZE, t->pid, NULL, options) < 0 || ptrace(PTRACE_INTERRUPT, t->pid, NULL, NULL) < 0)
 		die("cannot attach");
@@ -222,8 +224,9 @@ static void let_go(struct target *t, bool executed)
 
 static bool gives_descriptor(const char *call)
 {
-	static const char *const calls[] = {"open", "openat", "openat2", "creat", "socket", "pidfd_open", "memfd_create", "userfaultfd",
-		"io_uring_setup", "perf_event_open", "accept4", "timerfd_create", "epoll_create1", "memfd_secret", "dup"};
+	static const char *const calls[] = {"open", "openat", "openat2", "creat", "socket", "pidfd_open",
+	    "memfd_create", "userfaultfd", "io_uring_setup", "perf_event_open", "accept4", "timerfd_create",
+	    "epoll_create1", "memfd_secret", "dup"};
 
 	for (size_t i = 0; i < sizeof calls / sizeof *calls; i++)
 		if (strcmp(call, calls[i]) == 0)

@@ -1,9 +1,9 @@
 /*
  * fuzz channel: datagrams of any shape, with descriptors that may or may not fit, into a channel of three types.
  *
- * Input: records of 6 octets (type, claimed descriptors, descriptors, claimed size, length, what the handler does), then
- * nothing: bodies repeat the record. Properties: a handler sees only what its row names; the channel ends at most once and
- * hears nothing afterwards; no descriptor is left behind.
+ * Input: records of 6 octets (type, claimed descriptors, descriptors, claimed size, length, what the handler does),
+ * then nothing: bodies repeat the record. Properties: a handler sees only what its row names; the channel ends at most
+ * once and hears nothing afterwards; no descriptor is left behind.
  */
 #include <assert.h>
 #include <fcntl.h>
@@ -62,9 +62,9 @@ static enum kb_status handle_most(void *ctx, struct kb_channel *ch, const void *
 }
 
 static const struct kb_channel_row rows[] = {
-	{1, 0, 0, 8, handle_none},
-	{2, 2, 4, 24, handle_some},
-	{3, 0, KB_CHANNEL_FDS_MOST, KB_CHANNEL_BODY_MOST, handle_most},
+    {1, 0, 0, 8, handle_none},
+    {2, 2, 4, 24, handle_some},
+    {3, 0, KB_CHANNEL_FDS_MOST, KB_CHANNEL_BODY_MOST, handle_most},
 };
 
 static void on_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
@@ -80,8 +80,11 @@ static void throw(int fd, const uint8_t r[static RECORD])
 {
 	static uint8_t octets[KB_CHANNEL_BODY_MOST + 64];
 	_Alignas(struct cmsghdr) char control[CMSG_SPACE(16 * sizeof(int))] = {0};
-	const struct kb_wire_head head = {.type = r[0], .fds = r[1], .size = r[3] == 255 ? (uint32_t)KB_CHANNEL_BODY_MOST : r[3]};
-	size_t fds = r[2] % 17, len = r[4] == 255 ? sizeof head + KB_CHANNEL_BODY_MOST : r[4] == 254 ? sizeof octets : r[4];
+	const struct kb_wire_head head = {
+	    .type = r[0], .fds = r[1], .size = r[3] == 255 ? (uint32_t)KB_CHANNEL_BODY_MOST : r[3]};
+	size_t fds = r[2] % 17, len = r[4] == 255   ? sizeof head + KB_CHANNEL_BODY_MOST
+				      : r[4] == 254 ? sizeof octets
+						    : r[4];
 	struct iovec iov = {octets, len};
 	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
@@ -93,7 +96,8 @@ static void throw(int fd, const uint8_t r[static RECORD])
 		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
-		*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(fds * sizeof(int))};
+		*c = (struct cmsghdr){
+		    .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(fds * sizeof(int))};
 		for (size_t i = 0; i < fds; i++)
 			memcpy(CMSG_DATA(c) + i * sizeof(int), &fd, sizeof(int));
 	}

@@ -1,6 +1,6 @@
 /*
- * fuzz settings: any text as kitebox.conf. Properties: a text either has a fault or fills every row within its bounds; a
- * fault leaves the struct untouched; parsing the same text again says the same.
+ * fuzz settings: any text as kitebox.conf. Properties: a text either has a fault or fills every row within its bounds;
+ * a fault leaves the struct untouched; parsing the same text again says the same.
  */
 #include <assert.h>
 #include <stdlib.h>

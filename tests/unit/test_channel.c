@@ -55,9 +55,9 @@ static void on_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 }
 
 static const struct kb_channel_row rows[] = {
-	{TYPE_PLAIN, 0, 0, sizeof(struct body), on_message},
-	{TYPE_FD, 1, 1, sizeof(struct body), on_message},
-	{TYPE_MANY, 1, KB_CHANNEL_FDS_MOST, sizeof(struct body), on_message},
+    {TYPE_PLAIN, 0, 0, sizeof(struct body), on_message},
+    {TYPE_FD, 1, 1, sizeof(struct body), on_message},
+    {TYPE_MANY, 1, KB_CHANNEL_FDS_MOST, sizeof(struct body), on_message},
 };
 
 static unsigned open_files(void)
@@ -111,7 +111,8 @@ static void throw(int fd, const void *octets, size_t len, size_t fds)
 		msg.msg_controllen = CMSG_SPACE(fds * sizeof(int));
 		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
-		*c = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(fds * sizeof(int))};
+		*c = (struct cmsghdr){
+		    .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(fds * sizeof(int))};
 		for (size_t i = 0; i < fds; i++)
 			memcpy(CMSG_DATA(c) + i * sizeof(int), &fd, sizeof(int));
 	}
@@ -168,25 +169,25 @@ struct bad {
 };
 
 static const struct bad bad[] = {
-	{"a type that the table does not name", 99, 0, 0, 16, 24},
-	{"type zero", 0, 0, 0, 16, 24},
-	{"a body shorter than the row", TYPE_PLAIN, 0, 0, 15, 23},
-	{"a body longer than the row", TYPE_PLAIN, 0, 0, 17, 25},
-	{"a head that lies about its body", TYPE_PLAIN, 0, 0, 16, 32},
-	{"a body that lies about its head", TYPE_PLAIN, 0, 0, 24, 24},
-	{"half a head", TYPE_PLAIN, 0, 0, 16, 7},
-	{"a head alone", TYPE_PLAIN, 0, 0, 16, 8},
-	{"a descriptor where none belongs", TYPE_PLAIN, 1, 1, 16, 24},
-	{"a descriptor that the head hides", TYPE_PLAIN, 0, 1, 16, 24},
-	{"no descriptor where one belongs", TYPE_FD, 0, 0, 16, 24},
-	{"a descriptor that the head invents", TYPE_FD, 1, 0, 16, 24},
-	{"two descriptors where one belongs", TYPE_FD, 2, 2, 16, 24},
-	{"ten descriptors where nine fit", TYPE_MANY, 9, 10, 16, 24},
-	{"ten descriptors, said so", TYPE_MANY, 10, 10, 16, 24},
-	{"as many descriptors as the kernel takes", TYPE_MANY, 9, 253, 16, 24},
-	{"a datagram beyond the longest body", TYPE_PLAIN, 0, 0, 16, KB_CHANNEL_BODY_MOST + 9},
-	{"a truncated datagram with descriptors", TYPE_MANY, 3, 3, 16, KB_CHANNEL_BODY_MOST + 100},
-	{"half a head with descriptors", TYPE_MANY, 3, 3, 16, 3},
+    {"a type that the table does not name", 99, 0, 0, 16, 24},
+    {"type zero", 0, 0, 0, 16, 24},
+    {"a body shorter than the row", TYPE_PLAIN, 0, 0, 15, 23},
+    {"a body longer than the row", TYPE_PLAIN, 0, 0, 17, 25},
+    {"a head that lies about its body", TYPE_PLAIN, 0, 0, 16, 32},
+    {"a body that lies about its head", TYPE_PLAIN, 0, 0, 24, 24},
+    {"half a head", TYPE_PLAIN, 0, 0, 16, 7},
+    {"a head alone", TYPE_PLAIN, 0, 0, 16, 8},
+    {"a descriptor where none belongs", TYPE_PLAIN, 1, 1, 16, 24},
+    {"a descriptor that the head hides", TYPE_PLAIN, 0, 1, 16, 24},
+    {"no descriptor where one belongs", TYPE_FD, 0, 0, 16, 24},
+    {"a descriptor that the head invents", TYPE_FD, 1, 0, 16, 24},
+    {"two descriptors where one belongs", TYPE_FD, 2, 2, 16, 24},
+    {"ten descriptors where nine fit", TYPE_MANY, 9, 10, 16, 24},
+    {"ten descriptors, said so", TYPE_MANY, 10, 10, 16, 24},
+    {"as many descriptors as the kernel takes", TYPE_MANY, 9, 253, 16, 24},
+    {"a datagram beyond the longest body", TYPE_PLAIN, 0, 0, 16, KB_CHANNEL_BODY_MOST + 9},
+    {"a truncated datagram with descriptors", TYPE_MANY, 3, 3, 16, KB_CHANNEL_BODY_MOST + 100},
+    {"half a head with descriptors", TYPE_MANY, 3, 3, 16, 3},
 };
 
 TEST(anything_else_ends_the_channel_and_leaks_nothing)
@@ -372,18 +373,18 @@ TEST(a_message_that_no_channel_carries_is_not_sent)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RUN(a_message_of_the_table_is_handled_and_its_descriptors_are_closed),
-		RUN(a_handler_may_keep_a_descriptor),
-		RUN(anything_else_ends_the_channel_and_leaks_nothing),
-		RUN(an_empty_datagram_ends_the_channel_even_with_a_descriptor),
-		RUN(a_handler_that_refuses_ends_the_channel_with_its_reason),
-		RUN(a_handler_may_free_its_own_channel),
-		RUN(what_the_socket_does_not_take_is_queued_and_arrives_in_order),
-		RUN(a_peer_that_does_not_read_ends_the_channel_at_the_queue_s_limit),
-		RUN(what_a_peer_said_before_it_died_is_still_heard),
-		RUN(what_a_peer_said_is_heard_though_it_died_with_our_words_unread),
-		RUN(a_peer_that_only_stops_listening_ends_the_channel),
-		RUN(a_message_that_no_channel_carries_is_not_sent),
+	    RUN(a_message_of_the_table_is_handled_and_its_descriptors_are_closed),
+	    RUN(a_handler_may_keep_a_descriptor),
+	    RUN(anything_else_ends_the_channel_and_leaks_nothing),
+	    RUN(an_empty_datagram_ends_the_channel_even_with_a_descriptor),
+	    RUN(a_handler_that_refuses_ends_the_channel_with_its_reason),
+	    RUN(a_handler_may_free_its_own_channel),
+	    RUN(what_the_socket_does_not_take_is_queued_and_arrives_in_order),
+	    RUN(a_peer_that_does_not_read_ends_the_channel_at_the_queue_s_limit),
+	    RUN(what_a_peer_said_before_it_died_is_still_heard),
+	    RUN(what_a_peer_said_is_heard_though_it_died_with_our_words_unread),
+	    RUN(a_peer_that_only_stops_listening_ends_the_channel),
+	    RUN(a_message_that_no_channel_carries_is_not_sent),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -30,8 +30,8 @@ TEST(a_condition_out_of_range_gets_the_row_that_says_so)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RUN(every_condition_has_a_name_of_its_own_and_a_sentence),
-		RUN(a_condition_out_of_range_gets_the_row_that_says_so),
+	    RUN(every_condition_has_a_name_of_its_own_and_a_sentence),
+	    RUN(a_condition_out_of_range_gets_the_row_that_says_so),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

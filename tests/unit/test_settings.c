@@ -131,7 +131,8 @@ TEST(every_row_refuses_a_value_of_another_type)
 			if ((is_number && j == 3) || (!is_number && j == 0))
 				continue;
 			assign(line, sizeof line, rows[i].key, wrong[j]);
-			if (parse_with(rows[i].key, line, &s) != KB_MALFORMED || strcmp(report.fault[0].key, rows[i].key) != 0)
+			if (parse_with(rows[i].key, line, &s) != KB_MALFORMED ||
+			    strcmp(report.fault[0].key, rows[i].key) != 0)
 				fail_msg("%s takes %s", rows[i].key, wrong[j]);
 		}
 	}
@@ -141,6 +142,7 @@ struct bad {
 	const char *key, *line, *fault_key;
 };
 
+/* clang-format off */
 static const struct bad bad[] = {
 	{"hostname", "hostname = \"-x.example\";", "hostname"},
 	{"hostname", "hostname = \"a..b\";", "hostname"},
@@ -180,13 +182,15 @@ static const struct bad bad[] = {
 	{"referral", "referral = { retry_first_s = 100; retry_most_s = 99; };", "referral.retry_first_s"},
 	{"rooms", "rooms = { sorters = 1; sealers = 2; };", "rooms.sorters"},
 };
+/* clang-format on */
 
 TEST(what_is_wrong_is_named_by_its_key)
 {
 	for (size_t i = 0; i < KB_LEN(bad); i++) {
 		struct kb_settings s;
 
-		if (parse_with(bad[i].key, bad[i].line, &s) != KB_MALFORMED || strcmp(report.fault[0].key, bad[i].fault_key) != 0)
+		if (parse_with(bad[i].key, bad[i].line, &s) != KB_MALFORMED ||
+		    strcmp(report.fault[0].key, bad[i].fault_key) != 0)
 			fail_msg("%s: %zu faults, first %s", bad[i].line, report.faults, report.fault[0].key);
 	}
 }
@@ -196,10 +200,13 @@ TEST(what_is_right_is_taken)
 	struct kb_settings s;
 
 	assert_ok(parse_with("listen",
-	    "listen = ( { kind = \"smtp\"; address = \"127.0.0.1:0\"; }, { kind = \"lmtp\"; address = \"127.0.0.1:0\"; },"
+	    "listen = ( { kind = \"smtp\"; address = \"127.0.0.1:0\"; }, { kind = \"lmtp\"; address = \"127.0.0.1:0\"; "
+	    "},"
 	    " { kind = \"desk\"; address = \"/run/kitebox/desk.sock\"; } );"
-	    "relays = ( { host = \"mail.oia.example\"; port = 587; tls = \"tls\"; user = \"kite\"; password_file = \"/p\"; } );"
-	    "tls = { certificate = \"/c\"; key = \"/k\"; }; limits = { idle_s = 9; }; store = { map_octets = 68719476736L; };",
+	    "relays = ( { host = \"mail.oia.example\"; port = 587; tls = \"tls\"; user = \"kite\"; password_file = "
+	    "\"/p\"; } );"
+	    "tls = { certificate = \"/c\"; key = \"/k\"; }; limits = { idle_s = 9; }; store = { map_octets = "
+	    "68719476736L; };",
 	    &s));
 	assert_int_equal(s.listeners, 3);
 	assert_int_equal(s.listener[2].kind, KB_LISTEN_DESK);
@@ -209,7 +216,9 @@ TEST(what_is_right_is_taken)
 	assert_int_equal(s.limit.idle_s, 9);
 	assert_int_equal(s.map_octets, 68719476736);
 	assert_ok(parse_with("mailboxes",
-	    "mailboxes = ( { address = \"relay@kitebox.example\"; channel = \"inmate-relay\"; language = \"es\"; trusted = true; } );", &s));
+	    "mailboxes = ( { address = \"relay@kitebox.example\"; channel = \"inmate-relay\"; language = \"es\"; "
+	    "trusted = true; } );",
+	    &s));
 	assert_int_equal(s.mailbox[0].channel, KB_CHANNEL_INMATE_RELAY);
 	assert_int_equal(s.mailbox[0].language, KB_LANG_ES);
 	assert_int_equal(s.mailbox[0].trusted, 1);
@@ -221,7 +230,10 @@ TEST(every_fault_is_reported_each_with_its_line)
 	char line[256];
 
 	memset(&s, 0x5a, sizeof s);
-	assert_int_equal(parse("hostname = 3;\ncolour = 1;\nlimits = {\n  idle_s = 0;\n  hops = \"x\";\n};\nlisten = ( { kind = \"x\"; } );\n", &s), KB_MALFORMED);
+	assert_int_equal(parse("hostname = 3;\ncolour = 1;\nlimits = {\n  idle_s = 0;\n  hops = \"x\";\n};\nlisten = ( "
+			       "{ kind = \"x\"; } );\n",
+			     &s),
+	    KB_MALFORMED);
 	/* hostname, colour, idle_s, hops, kind, address missing, mail_from missing, mailboxes missing */
 	assert_int_equal(report.faults, 8);
 	assert_int_equal(report.fault[2].line, 4);
@@ -315,8 +327,8 @@ static void assert_in_manual(const char *manual, const char *key, const struct k
 	if (!strstr(p, r->help))
 		fail_msg("the manual does not say of %s: %s", key, r->help);
 	if (r->kind == KB_SETTING_NUMBER)
-		snprintf(expect, sizeof expect, "Default %llu; %llu to %llu.", (unsigned long long)r->number, (unsigned long long)r->least,
-		    (unsigned long long)r->most);
+		snprintf(expect, sizeof expect, "Default %llu; %llu to %llu.", (unsigned long long)r->number,
+		    (unsigned long long)r->least, (unsigned long long)r->most);
 	else if (r->required)
 		snprintf(expect, sizeof expect, "Required.");
 	else if (r->kind == KB_SETTING_WORD)
@@ -353,18 +365,18 @@ TEST(the_manual_page_says_what_the_table_says)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RUN(a_minimal_file_gets_every_default),
-		RUN(every_number_takes_its_least_and_its_most_and_nothing_beyond),
-		RUN(every_row_refuses_a_value_of_another_type),
-		RUN(what_is_wrong_is_named_by_its_key),
-		RUN(what_is_right_is_taken),
-		RUN(every_fault_is_reported_each_with_its_line),
-		RUN(grammar_and_duplicates_are_faults_with_a_line),
-		RUN(an_include_is_refused_and_not_opened),
-		RUN(faults_beyond_the_report_are_counted),
-		RUN(a_file_is_read_as_a_text_is_and_a_missing_one_says_so),
-		RUN(the_sample_configuration_is_right),
-		RUN(the_manual_page_says_what_the_table_says),
+	    RUN(a_minimal_file_gets_every_default),
+	    RUN(every_number_takes_its_least_and_its_most_and_nothing_beyond),
+	    RUN(every_row_refuses_a_value_of_another_type),
+	    RUN(what_is_wrong_is_named_by_its_key),
+	    RUN(what_is_right_is_taken),
+	    RUN(every_fault_is_reported_each_with_its_line),
+	    RUN(grammar_and_duplicates_are_faults_with_a_line),
+	    RUN(an_include_is_refused_and_not_opened),
+	    RUN(faults_beyond_the_report_are_counted),
+	    RUN(a_file_is_read_as_a_text_is_and_a_missing_one_says_so),
+	    RUN(the_sample_configuration_is_right),
+	    RUN(the_manual_page_says_what_the_table_says),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
