@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 #include <unistd.h>
 
 #include <kitebox/memfd.h>
@@ -102,6 +103,18 @@ enum kb_status kb_room_control_send(
     struct kb_room_host *h, uint16_t type, const void *body, size_t size, const int *fds, size_t n)
 {
 	return kb_channel_send(h->control, type, body, size, fds, n);
+}
+
+void kb_room_peer_closed(struct kb_room_host *h, enum kb_room room, uint32_t index, enum kb_status why)
+{
+	const struct kb_wire_peer w = {.room = room, .index = index};
+	const struct kb_diag d = {.status = why, .what = kb_room_name(room)};
+
+	if (why == KB_IO)
+		return; /* it ended: the supervisor knows */
+	kb_room_log(h, LOG_ERR, &d, "a sibling broke the rules and is dropped");
+	if (kb_room_control_send(h, KB_WIRE_HUNG, &w, sizeof w, NULL, 0) != KB_OK)
+		return; /* the control channel has ended, and with it the room */
 }
 
 void kb_room_done(struct kb_room_host *h, int status)
@@ -354,7 +367,7 @@ static void on_lost(void *ctx, struct kb_channel *ch, enum kb_status why)
 
 	(void)ch;
 	if (!h->stopping)
-		kb_room_log(h, 3, &d, "the supervisor is gone");
+		kb_room_log(h, LOG_ERR, &d, "the supervisor is gone");
 	kb_room_done(h, h->stopping ? 0 : 1);
 }
 
@@ -456,7 +469,7 @@ int kb_room_main(const struct kb_room_spec *spec)
 	if (st == KB_OK)
 		st = work(&h, &d);
 	if (st != KB_OK && st != KB_AGAIN)
-		kb_room_log(&h, 3, &d, "cannot go on");
+		kb_room_log(&h, LOG_ERR, &d, "cannot go on");
 	if (h.loop && (st == KB_OK || st == KB_AGAIN) && sd_event_get_exit_code(h.loop, &status) < 0)
 		status = 1;
 	end(&h);

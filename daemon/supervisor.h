@@ -127,6 +127,8 @@ void kb_slot_kill(struct kb_slot *slot);
 void kb_slot_reload(struct kb_slot *slot);
 /* False when the message could not be given; the control channel then ends by itself. */
 bool kb_slot_send(struct kb_slot *slot, uint16_t type, const void *body, size_t size, int fd);
+/* Is there a channel between the two? */
+bool kb_slot_linked(const struct kb_slot *a, const struct kb_slot *b);
 struct kb_slot *kb_super_slot(struct kb_super *s, enum kb_room room, uint32_t index);
 
 /* supervisor_control.c: what rooms say. */

@@ -48,21 +48,23 @@ static enum kb_status on_health(void *ctx, struct kb_channel *ch, const void *bo
 	return KB_OK;
 }
 
-/* A sealer may name its own sorter and no other. */
+/* A room may name a sibling that it has a channel with: a sealer its sorter, because it hangs over a message; any,
+ * because it broke the rules. Who takes hostile messages apart is not believed: it could have others ended. */
 static enum kb_status on_hung(void *ctx, struct kb_channel *ch, const void *body, int *fds, size_t n)
 {
 	struct kb_slot *slot = ctx;
 	const struct kb_wire_peer *w = body;
 
 	(void)ch, (void)fds, (void)n;
-	if (slot->room != KB_ROOM_SEALER || w->room != KB_ROOM_SORTER || w->index != slot->index)
+	struct kb_slot *named =
+	    w->room < KB_ROOM_COUNT ? kb_super_slot(slot->super, (enum kb_room)w->room, w->index) : NULL;
+
+	if (!named || slot->room == KB_ROOM_SORTER || slot->room == KB_ROOM_RUNNER || !kb_slot_linked(slot, named))
 		return KB_DENIED;
 	heard(slot);
-	struct kb_slot *sorter = kb_super_slot(slot->super, KB_ROOM_SORTER, w->index);
-
-	if (sorter && sorter->pid) {
-		kb_super_log(LOG_WARNING, sorter, NULL, "hangs over a message and is ended");
-		kb_slot_kill(sorter);
+	if (named->pid) {
+		kb_super_log(LOG_WARNING, named, NULL, "hangs or broke the rules, as a sibling says, and is ended");
+		kb_slot_kill(named);
 	}
 	return KB_OK;
 }
@@ -103,7 +105,9 @@ void kb_super_on_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 	(void)ch;
 	kb_channel_free(&slot->control);
 	if (why != KB_IO) {
-		kb_super_log(LOG_ERR, slot, &d, "said something that it may not say, and is ended");
+		kb_super_log(LOG_ERR, slot, &d,
+		    why == KB_BUSY ? "does not listen, and is ended"
+				   : "said something that it may not say, and is ended");
 		kb_slot_kill(slot);
 	}
 }

@@ -2,7 +2,7 @@
  * supervisor_start: one process into one slot: fork, exec by a descriptor that was opened at the start, then everything
  * that is the room's own: settings, files, channel ends, keys, GO.
  *
- * Who is whose peer is linked() below. A room that starts again gets new channel ends, and so do its siblings.
+ * Who is whose peer is kb_slot_linked() below. A room that starts again gets new channel ends, and so do its siblings.
  *
  * Secrets:   a child has descriptors 0 to 3 alone, no environment, and arguments that say nothing but its name.
  */
@@ -118,7 +118,7 @@ static bool is_pair(const struct kb_slot *a, const struct kb_slot *b, enum kb_ro
 	return (a->room == x && b->room == y) || (a->room == y && b->room == x);
 }
 
-static bool linked(const struct kb_slot *a, const struct kb_slot *b)
+bool kb_slot_linked(const struct kb_slot *a, const struct kb_slot *b)
 {
 	return is_pair(a, b, KB_ROOM_DOOR, KB_ROOM_SEALER) ||
 	       (is_pair(a, b, KB_ROOM_SEALER, KB_ROOM_SORTER) && a->index == b->index) ||
@@ -144,7 +144,7 @@ static void give_peers(struct kb_slot *slot)
 		struct kb_diag d = {0};
 		int ends[2];
 
-		if (!other->control || !linked(slot, other))
+		if (!other->control || !kb_slot_linked(slot, other))
 			continue;
 		if (kb_channel_pair(&d, ends) != KB_OK) {
 			kb_super_log(LOG_ERR, slot, &d, "has no channel to a sibling");

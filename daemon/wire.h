@@ -45,7 +45,7 @@ enum kb_wire {
 	KB_WIRE_READY,      /* kb_wire_none: sandbox closed, at work */
 	KB_WIRE_HEALTH,     /* kb_wire_health */
 	KB_WIRE_ALIVE,      /* kb_wire_none: sent every few seconds; the supervisor kills a room that falls silent */
-	KB_WIRE_HUNG,       /* kb_wire_peer (no descriptor): sealer names its sorter, which must be killed */
+	KB_WIRE_HUNG,       /* kb_wire_peer (no descriptor): names a sibling that hangs or broke the rules, and must be killed */
 	KB_WIRE_RUN,        /* kb_wire_run + [connected socket, channel end for the runner, memfd of the message]: courier */
 	/* door <-> sealer */
 	KB_WIRE_SUBMIT,     /* kb_wire_submit + memfd of the message */

@@ -42,11 +42,12 @@ static const struct kb_channel_row rows[] = {{HELLO, 0, 0, sizeof(struct kb_wire
 static void on_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 {
 	struct fake *f = ctx;
+	uint32_t tag = kb_channel_tag(ch);
 
-	(void)why;
 	for (size_t i = 0; i < f->peers; i++)
 		if (f->peer[i] == ch)
 			kb_channel_free(&f->peer[i]);
+	kb_room_peer_closed(f->host, (enum kb_room)(tag >> 8), tag & 0xff, why);
 }
 
 static enum kb_status peer(void *self, enum kb_room room, uint32_t index, int fd)
@@ -65,7 +66,11 @@ static enum kb_status peer(void *self, enum kb_room room, uint32_t index, int fd
 	enum kb_status st =
 	    kb_channel_new(NULL, kb_room_loop(f->host), fd, rows, KB_LEN(rows), on_closed, f, &f->peer[i]);
 
-	return st == KB_OK && kb_channel_send(f->peer[i], HELLO, &hello, sizeof hello, NULL, 0) != KB_OK ? KB_OK : st;
+	if (st != KB_OK)
+		return st;
+	kb_channel_set_tag(f->peer[i], room << 8 | index);
+	(void)!kb_channel_send(f->peer[i], HELLO, &hello, sizeof hello, NULL, 0);
+	return KB_OK;
 }
 
 static void run(struct fake *f)
@@ -92,7 +97,8 @@ static void act(struct fake *f)
 	const char *host = kb_room_settings(f->host)->hostname;
 	const char *name = kb_room_name(me);
 	size_t n = strlen(name);
-	struct kb_wire_peer hung = {.room = KB_ROOM_SORTER, .index = kb_room_index(f->host)};
+	struct kb_wire_peer hung = {
+	    .room = me == KB_ROOM_SORTER ? KB_ROOM_SEALER : KB_ROOM_SORTER, .index = kb_room_index(f->host)};
 
 	if (strncmp(host, name, n) != 0 || host[n] != '-')
 		return;
@@ -107,6 +113,9 @@ static void act(struct fake *f)
 		kb_room_health(f->host, KB_HEALTH_STORE_FULL, false, 0);
 	if (strncmp(host, "rude", 4) == 0)
 		(void)!write(KB_ROOM_CONTROL_FD, "rude", 4);
+	if (strncmp(host, "shout", 5) == 0)
+		for (size_t i = 0; i < f->peers; i++)
+			(void)!write(kb_channel_fd(f->peer[i]), "shout", 5);
 	if (strncmp(host, "liar", 4) == 0)
 		hung.index++;
 	if (strncmp(host, "liar", 4) == 0 || strncmp(host, "hung", 4) == 0)

@@ -86,6 +86,9 @@ rooms = {{ sealers = {PAIRS}; }};
         rows = [line.split() for line in (self.run / "rooms").read_text().splitlines()]
         return {(room, int(index)): int(pid) for room, index, pid in rows}
 
+    def replaced(self, before, room, index=0):
+        return self.pids().get((room, index)) not in (None, before[(room, index)])
+
     def hup(self, hostname, more=""):
         before = len(self.lines("the new configuration is in force|stays in force"))
         self.configure(hostname, more)
@@ -198,7 +201,7 @@ def a_sorter_that_has_done_its_share_is_replaced_in_silence():
     with Office().start() as o:
         before = o.pids()
         o.hup("sorter-quit.example")
-        wait(lambda: o.pids()[("sorter", 0)] != before[("sorter", 0)], "a fresh sorter")
+        wait(lambda: o.replaced(before, "sorter"), "a fresh sorter")
         time.sleep(0.1)
         assert not o.lines("sorter.*ended"), o.text()
         assert not o.lines("health sorter"), o.text()
@@ -225,7 +228,7 @@ def what_a_room_may_not_say_ends_it_alone():
             o.hup(f"{name}.example")
             o.configure("kitebox.example")
             wait(lambda: o.lines(rf"{room}.*may not say"), "the refusal")
-            wait(lambda: o.pids().get((room, 0)) not in (None, before[(room, 0)]), f"{room} again")
+            wait(lambda: o.replaced(before, room), f"{room} again")
             assert o.process.poll() is None
             assert o.pids()[("kiteboxd", 0)] == before[("kiteboxd", 0)]
 
@@ -234,9 +237,30 @@ def a_sealer_ends_its_own_sorter_when_it_hangs():
     with Office().start() as o:
         before = o.pids()
         o.hup("sealer-hung.example")
-        wait(lambda: all(o.pids()[("sorter", i)] != before[("sorter", i)] for i in range(PAIRS)), "fresh sorters")
+        wait(lambda: all(o.replaced(before, "sorter", i) for i in range(PAIRS)), "fresh sorters")
         assert o.pids()[("sealer", 0)] == before[("sealer", 0)]
         wait(lambda: o.lines(r"health sorter 0 room-restarted 1 1"), "health")
+
+
+def who_breaks_the_rules_of_a_sibling_is_ended_and_linked_again():
+    with Office().start() as o:
+        before = o.pids()
+        o.hup("desk-shout.example")
+        o.configure("kitebox.example")
+        wait(lambda: o.lines(r"vault: a sibling broke the rules and is dropped: desk"), "the complaint")
+        wait(lambda: o.replaced(before, "desk"), "a new desk")
+        wait(lambda: len(o.lines(r"^vault 0: heard desk 0")) == 2, "its greeting")
+        assert o.pids()[("vault", 0)] == before[("vault", 0)], "the one that complained must live"
+
+
+def who_takes_messages_apart_cannot_have_others_ended():
+    with Office().start() as o:
+        before = o.pids()
+        o.hup("sorter-hung.example")
+        o.configure("kitebox.example")
+        wait(lambda: o.lines(r"sorter 0: said something that it may not say"), "the refusal")
+        wait(lambda: o.replaced(before, "sorter"), "a new sorter")
+        assert o.pids()[("sealer", 0)] == before[("sealer", 0)]
 
 
 def health_is_gathered_and_given_to_the_desk():
