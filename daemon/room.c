@@ -110,8 +110,8 @@ void kb_room_peer_closed(struct kb_room_host *h, enum kb_room room, uint32_t ind
 	const struct kb_wire_peer w = {.room = room, .index = index};
 	const struct kb_diag d = {.status = why, .what = kb_room_name(room)};
 
-	if (why == KB_IO)
-		return; /* it ended: the supervisor knows */
+	if (why == KB_OK || why == KB_IO)
+		return; /* it was replaced, or ended: the supervisor knows */
 	kb_room_log(h, LOG_ERR, &d, "a sibling broke the rules and is dropped");
 	if (kb_room_control_send(h, KB_WIRE_HUNG, &w, sizeof w, NULL, 0) != KB_OK)
 		return; /* the control channel has ended, and with it the room */
