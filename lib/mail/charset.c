@@ -209,14 +209,14 @@ static enum kb_status convert(struct kb_buf *b, iconv_t cd, struct kb_span in, b
 			break;
 		char *ip, *op = (char *)b->p + b->len;
 		memcpy(&ip, &in.p, sizeof(ip)); /* iconv's prototype lacks a const */
-		size_t ileft = in.len, oleft = b->cap - b->len;
+		size_t ileft = in.len, top = b->cap < b->most ? b->cap : b->most, oleft = top - b->len;
 		size_t r = iconv(cd, &ip, &ileft, &op, &oleft);
 		int why = r == (size_t)-1 ? errno : 0;
 		if (why == E2BIG && ileft == in.len) {
 			st = KB_LIMIT; /* no room for even one more character */
 			break;
 		}
-		b->len = b->cap - oleft;
+		b->len = top - oleft;
 		in = kb_span_from(in, in.len - ileft);
 		if (why == EILSEQ || why == EINVAL) {
 			*doubt = true;
@@ -227,9 +227,9 @@ static enum kb_status convert(struct kb_buf *b, iconv_t cd, struct kb_span in, b
 	if (st == KB_OK && (st = kb_buf_reserve(b, b->most - b->len < 32 ? b->most - b->len : 32)) == KB_OK) {
 		/* some converters hold the last character back, in case an accent follows */
 		char *op = (char *)b->p + b->len;
-		size_t oleft = b->cap - b->len;
+		size_t top = b->cap < b->most ? b->cap : b->most, oleft = top - b->len;
 		(void)iconv(cd, NULL, NULL, &op, &oleft);
-		b->len = b->cap - oleft;
+		b->len = top - oleft;
 	}
 	without_nul(b, from, doubt);
 	return st;
