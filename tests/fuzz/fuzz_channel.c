@@ -113,6 +113,7 @@ static unsigned open_files(void)
 	return n;
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct state s = {.kept = -1};

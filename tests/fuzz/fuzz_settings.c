@@ -59,6 +59,7 @@ static void check(const struct kb_settings *s)
 	}
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct kb_settings s, again;
