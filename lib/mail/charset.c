@@ -224,7 +224,7 @@ static enum kb_status convert(struct kb_buf *b, iconv_t cd, struct kb_span in, b
 			in = why == EINVAL ? kb_span_from(in, in.len) : kb_span_from(in, 1);
 		}
 	}
-	if (st == KB_OK && (st = kb_buf_reserve(b, b->most - b->len < 32 ? b->most - b->len : 32)) == KB_OK) {
+	if (st == KB_OK && b->most - b->len >= 8 && (st = kb_buf_reserve(b, 8)) == KB_OK) {
 		/* some converters hold the last character back, in case an accent follows */
 		char *op = (char *)b->p + b->len;
 		size_t top = b->cap < b->most ? b->cap : b->most, oleft = top - b->len;

@@ -50,6 +50,10 @@ static void lower_add(char *type, size_t *n, struct kb_span s)
 void kb_type_parse(struct kb_span value, char ret_type[static KB_TYPE_MOST], size_t *ret_at)
 {
 	size_t at = skip(value, 0), n = 0;
+	ret_type[0] = '\0';
+	*ret_at = at;
+	if (at >= value.len)
+		return;
 	size_t end = token_end(value, at, "/;=()\",");
 	lower_add(ret_type, &n, KB_SPAN(value.p + at, end - at));
 	at = skip(value, end);
