@@ -16,6 +16,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "landlock.h"
@@ -60,6 +61,8 @@ static const struct rule rules[] = {
 	{CALL(getpid), ALL, 0, {{0}}}, {CALL(gettid), ALL, 0, {{0}}}, {CALL(getrusage), ALL, 0, {{0}}}, {CALL(tgkill), ALL, 1, {SELF(0)}},
 	{CALL(rt_sigaction), ALL, 0, {{0}}}, {CALL(rt_sigprocmask), ALL, 0, {{0}}}, {CALL(rt_sigreturn), ALL, 0, {{0}}}, {CALL(sigaltstack), ALL, 0, {{0}}},
 	{CALL(restart_syscall), ALL, 0, {{0}}}, {CALL(sched_yield), ALL, 0, {{0}}}, {CALL(exit), ALL, 0, {{0}}}, {CALL(exit_group), ALL, 0, {{0}}},
+	/* a deadline for each message */
+	{CALL(setitimer), R(SORTER), 1, {EQ(0, ITIMER_REAL)}},
 	/* connections */
 	{CALL(accept4), R(DOOR) | R(DESK), 0, {{0}}},
 	{CALL(recvfrom), NET, 0, {{0}}}, {CALL(sendto), NET, 0, {{0}}}, {CALL(shutdown), NET, 0, {{0}}}, {CALL(getsockopt), NET, 0, {{0}}},

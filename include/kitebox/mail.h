@@ -76,5 +76,7 @@ KB_MUST_USE enum kb_status kb_mail_part(struct kb_diag *d, struct kb_span raw, c
 
 /* A rendering for a person: chosen fields, text, list of attachments; harmless for a terminal. */
 KB_MUST_USE enum kb_status kb_mail_render(const struct kb_mail *m, struct kb_buf *ret_text);
+/* A message that must not be parsed, as it came, made harmless and cut after 64 KiB. */
+KB_MUST_USE enum kb_status kb_mail_render_raw(struct kb_span raw, struct kb_buf *ret_text);
 
 #endif

@@ -5,6 +5,8 @@
  */
 #include "mail_internal.h"
 
+enum { RAW_MOST = 64 << 10 };
+
 static enum kb_status field(struct kb_buf *b, const char *label, const char *value)
 {
 	return value && value[0] ? kb_buf_printf(b, "%-9s%s\n", label, value) : KB_OK;
@@ -64,4 +66,15 @@ enum kb_status kb_mail_render(const struct kb_mail *m, struct kb_buf *ret_text)
 	if (st == KB_OK)
 		st = attachments(m, ret_text);
 	return st == KB_OK ? notes(m, ret_text) : st;
+}
+
+enum kb_status kb_mail_render_raw(struct kb_span raw, struct kb_buf *ret_text)
+{
+	struct kb_span top = KB_SPAN(raw.p, raw.len < RAW_MOST ? raw.len : RAW_MOST);
+	enum kb_status st = kb_buf_str(ret_text, "Note: this message could not be taken apart; it is shown as it came.\n\n");
+	if (st == KB_OK)
+		st = kb_text_harmless(ret_text, top, true);
+	if (st == KB_OK && top.len < raw.len)
+		st = kb_buf_printf(ret_text, "\n\nNote: %zu more octets are not shown.\n", raw.len - top.len);
+	return st == KB_OK ? kb_buf_byte(ret_text, '\n') : st;
 }
