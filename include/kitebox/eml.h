@@ -9,9 +9,13 @@
  *     ...spaces and line ends up to a Padme class of the whole...
  *
  * Fields after Kitebox-End are never ours: a sender's Kitebox-* is content. Everything before it is at
- * most KB_EML_HEAD_MOST octets. Values are one line each (longer ones are folded on writing and unfolded on parsing).
+ * most KB_EML_HEAD_MOST octets. Values are one line each (longer ones are folded on writing and unfolded on parsing): plain words
+ * with one space between them, so a run of spaces becomes one, and a word of more than 900 octets gets a space. A name may stand
+ * more than once; the first counts.
  *
- * Errors:    KB_MALFORMED grammar, KB_TOOBIG head or length, KB_FORGED when the original's hash does not match.
+ * Errors:    KB_MALFORMED grammar (also a value that is not UTF-8, or has control characters), KB_LIMIT too many fields or no
+ *            room in the buffer, KB_TOOBIG head or length, KB_FORGED when the original's hash does not match.
+ * Secrets:   release wipes the values; the original is the caller's.
  * Standard:  RFC 5322 section 2.2 for the shape of fields; Padme (Nikitin et al., PURBs, 2019) for padding.
  */
 #ifndef KITEBOX_EML_H
@@ -34,12 +38,13 @@ struct kb_eml {
 	struct kb_arena arena;   /* unfolded values */
 };
 
-/* Builds the head (all fields and Kitebox-End with its empty line) into *b. Add fields first, end last. */
+/* Builds the head (all fields and Kitebox-End with its empty line) into *b, which holds nothing else. Add fields first, end
+ * last: it reads the head again, so that nothing is sealed that could not be parsed. On failure *b is as it was. */
 KB_MUST_USE enum kb_status kb_eml_add(struct kb_buf *b, const char *name, struct kb_span value);
 KB_MUST_USE enum kb_status kb_eml_end(struct kb_buf *b, uint64_t original_len, const uint8_t original_hash[static 32]);
 
 /* Whole length after padding for a head and original of n octets together; and the next padding octets:
- * fills out[0..len) with the padding from position pos on (lines of spaces ended by CRLF). */
+ * fills out[0..len) with the padding from its position pos on (lines of 76 spaces ended by CRLF; the last may be cut). */
 uint64_t kb_padme(uint64_t n);
 void kb_eml_padding(uint64_t pos, uint8_t *out, size_t len);
 

@@ -6,7 +6,7 @@
  * half understood.
  *
  * Errors:    KB_MALFORMED with the line number as offset; KB_FORGED bad signature; KB_SEQUENCE wrong version or chain;
- *            KB_LIMIT too many rows.
+ *            KB_LIMIT too many rows; KB_UNSUPPORTED another version of the format; those of minisign.h and age.h for keys.
  * Not here:  where the chain is stored (store.h), who may append (the vault).
  */
 #ifndef KITEBOX_ROSTER_H
@@ -48,8 +48,9 @@ struct kb_destination {
 	size_t n;
 };
 
-/* A message goes to `destination` when its class is in `classes` and, if `flags` is not 0, one of those flags is set,
- * and, if `categories` is not 0, its category is in it (bit = 1 << enum). All matching routes fire. */
+/* A message goes to `destination` when, if `classes` is not 0, its class is in it and, if `flags` is not 0, one of those flags is
+ * set and, if `categories` is not 0, its category is in it (bit = 1 << enum). All matching routes fire. A route with none of the
+ * three would send everything: it is refused. */
 struct kb_route {
 	uint32_t classes, flags;
 	uint64_t categories;
@@ -79,7 +80,7 @@ struct kb_roster {
 /* Appends the canonical text; parse(format(r)) gives r back, and format(parse(t)) gives t. */
 KB_MUST_USE enum kb_status kb_roster_format(const struct kb_roster *r, struct kb_buf *ret_text);
 KB_MUST_USE enum kb_status kb_roster_parse(struct kb_diag *d, struct kb_span text, struct kb_roster *ret_r);
-/* Parses and verifies text under the office key. When before is not NULL, it must be the version just before. */
+/* Parses and verifies text under the office key. before is the version just before; NULL when this must be version 1. */
 KB_MUST_USE enum kb_status kb_roster_verify(struct kb_diag *d, struct kb_span text, struct kb_span sig,
     const struct kb_minisign_public *office, const struct kb_roster *before, struct kb_roster *ret_r);
 
@@ -88,8 +89,9 @@ KB_MUST_USE enum kb_status kb_roster_verify(struct kb_diag *d, struct kb_span te
 KB_MUST_USE enum kb_status kb_roster_chain_verify(struct kb_diag *d, struct kb_span bundle, const struct kb_minisign_public *office,
     struct kb_roster *ret_r);
 
-/* Bit set of destinations that a verdict is referred to (KB_CLASS_REVIEW counts as allegation: held). An allegation,
- * review or unreadable message that no route takes goes to destination 0: it is never left out. */
+/* Bit set of destinations that a verdict is referred to. Review, and an unreadable message of any class, also count as
+ * allegation (held). An allegation, review or unreadable message that no route takes goes to destination 0: it is never left
+ * out. 0 when the roster has no destination: the caller must take no message then. */
 uint32_t kb_roster_routes(const struct kb_roster *r, const struct kb_verdict *v);
 /* Index of the person with this id, or -1. */
 int kb_roster_person(const struct kb_roster *r, struct kb_span id);
@@ -100,8 +102,9 @@ int kb_roster_person(const struct kb_roster *r, struct kb_span id);
 struct kb_bundle_item {
 	struct kb_span name, body;
 };
+/* Into an empty buffer the first line goes too. name is 1 to 64 of [A-Za-z0-9.-]; on failure *b is as it was. */
 KB_MUST_USE enum kb_status kb_bundle_add(struct kb_buf *b, const char *name, struct kb_span body);
-/* Iterates: *rest starts as the whole file; KB_NOTFOUND at the end. */
+/* Iterates: *rest starts as the whole file; KB_NOTFOUND at the end. A file without any item is an end too. */
 KB_MUST_USE enum kb_status kb_bundle_next(struct kb_span *rest, struct kb_bundle_item *ret_item);
 
 #endif
