@@ -25,6 +25,7 @@
 #include <kitebox/triage.h>
 
 #include "room.h"
+#include "sorter_memory.h"
 #include "sorter_view.h"
 
 enum { STAFF_MOST = 1 << 16, RULES_MOST = 1 << 20, STACK_MOST = 64 << 20, RENDER_MOST = 8 << 20, PAUSE_US = 20000 };
@@ -249,6 +250,7 @@ static enum kb_status sorter_open(struct kb_room_host *h, struct kb_diag *d, voi
 	if (!s)
 		abort();
 	s->host = h;
+	kb_sorter_memory_init();
 	kb_buf_init(&s->staff, STAFF_MOST);
 	enum kb_status st = limits(s, d);
 	if (st == KB_OK)

@@ -7,6 +7,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { KEPT_MOST = 1 << 20 };
+
+void kb_sorter_memory_init(void)
+{
+	/* refused only when the values are out of range, which these are not */
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_MOST);
+	(void)mallopt(M_MMAP_THRESHOLD, KEPT_MOST);
+}
+
 #if !KB_SANITIZER
 
 /* The C library's own, by the names that it exports for this. */

@@ -21,4 +21,7 @@
 #define KB_SANITIZER 0
 #endif
 
+/* Keeps what one message needs for the next, instead of giving it to the kernel and asking again each time. */
+void kb_sorter_memory_init(void);
+
 #endif

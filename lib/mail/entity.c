@@ -164,12 +164,9 @@ static enum kb_status add_html(struct kb_reader *r, struct kb_span octets, struc
 		charset = kb_html_charset(octets);
 	truncated(r, kb_charset_decode(&page, octets, charset, &r->m->charset_doubt));
 	truncated(r, kb_html_text(&lines, kb_buf_span(&page), &cut));
-	r->m->charset_doubt = r->m->charset_doubt || cut || !kb_utf8_valid(kb_buf_span(&lines));
-	if (!kb_utf8_valid(kb_buf_span(&lines))) {
-		kb_buf_clear(&lines);
-		return kb_html_strip(&r->text, kb_buf_span(&page));
-	}
-	return add_lines(&r->text, kb_buf_span(&lines));
+	bool sound = kb_utf8_valid(kb_buf_span(&lines)); /* libxml2 is no code of ours */
+	r->m->charset_doubt = r->m->charset_doubt || cut || !sound;
+	return sound ? add_lines(&r->text, kb_buf_span(&lines)) : kb_html_strip(&r->text, kb_buf_span(&page));
 }
 
 static enum kb_status add_text(struct kb_reader *r, const struct kb_entity *e)
