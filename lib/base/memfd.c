@@ -66,7 +66,9 @@ enum kb_status kb_map_open(struct kb_diag *d, int fd, size_t most, struct kb_map
 	size_t n = (size_t)sb.st_size;
 	void *p = NULL;
 	if (n) {
-		p = mmap(NULL, n, PROT_READ, MAP_SHARED, fd, 0);
+		/* MAP_PRIVATE: kernels before 6.7 take any shared mapping of a write-sealed memfd for a writable one. Nothing is
+		 * copied, since nobody writes. */
+		p = mmap(NULL, n, PROT_READ, MAP_PRIVATE, fd, 0);
 		if (p == MAP_FAILED)
 			return KB_FAIL_SYS(d, "map a memfd");
 	}

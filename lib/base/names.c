@@ -28,6 +28,14 @@ static const struct kb_desk_row requests[] = {
 _Static_assert(KB_LEN(channels) == KB_CHANNEL_KIND_COUNT, "every channel has its name");
 _Static_assert(KB_LEN(case_states) == KB_CASE_STATUS_COUNT, "every case status has its name");
 _Static_assert(KB_LEN(referral_states) == KB_REFERRAL_STATE_COUNT, "every referral state has its name");
+_Static_assert(KB_LEN(requests) == KB_DESK_DATA - KB_DESK_HELLO, "every request has its row");
+_Static_assert(sizeof(struct kb_desk_frame) == 8 && sizeof(struct kb_desk_hello) == 40 && sizeof(struct kb_desk_login) == 96 &&
+	sizeof(struct kb_desk_list) == 32 && sizeof(struct kb_desk_open) == 1032,
+    "what kite sends has no holes");
+_Static_assert(sizeof(struct kb_desk_challenge) == 56 && sizeof(struct kb_desk_welcome) == 8 && sizeof(struct kb_desk_blob) == 64 &&
+	sizeof(struct kb_desk_body) == 16 && sizeof(struct kb_desk_message) == 72 && sizeof(struct kb_desk_referral) == 88 &&
+	sizeof(struct kb_desk_status) == 144 && sizeof(struct kb_desk_health) == 272 && sizeof(struct kb_desk_error) == 128,
+    "what the desk answers has no holes");
 
 const char *kb_channel_kind_name(unsigned kind)
 {

@@ -2,7 +2,8 @@
  * text: hostile text made harmless for a terminal and for an eye. See bytes.h.
  *
  * A control or an invisible character is never silently dropped where it could have hidden something: what could drive a
- * terminal becomes U+FFFD; what is merely invisible is taken out.
+ * terminal, or turns the direction of what follows, becomes U+FFFD; what is merely invisible is taken out. The table follows
+ * Unicode's Default_Ignorable_Code_Point, less the variation selectors FE00 to FE0F, which choose a glyph and hide nothing.
  */
 #include <kitebox/bytes.h>
 
@@ -13,11 +14,13 @@ struct range {
 
 /* clang-format off */
 static const struct range ranges[] = {
-	{0x000000, 0x00001F, 1}, {0x00007F, 0x00009F, 1}, {0x0000AD, 0x0000AD, 2}, {0x00061C, 0x00061C, 1},
-	{0x00180E, 0x00180E, 2}, {0x00200B, 0x00200D, 2}, {0x00200E, 0x00200F, 1}, {0x002028, 0x002029, 3},
-	{0x00202A, 0x00202E, 1}, {0x002060, 0x002064, 2}, {0x002065, 0x002065, 1}, {0x002066, 0x002069, 1},
-	{0x00206A, 0x00206F, 2}, {0x00E000, 0x00F8FF, 1}, {0x00FDD0, 0x00FDEF, 1}, {0x00FEFF, 0x00FEFF, 2},
-	{0x00FFF0, 0x00FFFB, 1}, {0x0E0000, 0x0E0FFF, 2}, {0x0F0000, 0x10FFFF, 1},
+	{0x000000, 0x00001F, 1}, {0x00007F, 0x00009F, 1}, {0x0000AD, 0x0000AD, 2}, {0x00034F, 0x00034F, 2},
+	{0x00061C, 0x00061C, 1}, {0x00115F, 0x001160, 2}, {0x0017B4, 0x0017B5, 2}, {0x00180E, 0x00180E, 2},
+	{0x00200B, 0x00200D, 2}, {0x00200E, 0x00200F, 1}, {0x002028, 0x002029, 3}, {0x00202A, 0x00202E, 1},
+	{0x002060, 0x002064, 2}, {0x002065, 0x002069, 1}, {0x00206A, 0x00206F, 2}, {0x003164, 0x003164, 2},
+	{0x00E000, 0x00F8FF, 1}, {0x00FDD0, 0x00FDEF, 1}, {0x00FEFF, 0x00FEFF, 2}, {0x00FFA0, 0x00FFA0, 2},
+	{0x00FFF0, 0x00FFFB, 1}, {0x01BCA0, 0x01BCA3, 2}, {0x01D173, 0x01D17A, 2}, {0x0E0000, 0x0E0FFF, 2},
+	{0x0F0000, 0x10FFFF, 1},
 };
 /* clang-format on */
 
