@@ -89,8 +89,9 @@ enum kb_status kb_template_parse(struct kb_diag *d, struct kb_span text, struct 
 	if (!kb_span_line(&rest, &line) || !kb_span_starts(line, KB_LIT("Subject: ")))
 		return KB_FAIL(d, KB_MALFORMED, 1, "a template begins with its subject");
 	t.subject = kb_span_trim(kb_span_from(line, strlen("Subject: ")));
-	if (!t.subject.len || t.subject.len > SUBJECT_MOST || !is_printable(t.subject))
-		return KB_FAIL(d, KB_MALFORMED, 1, "a template's subject is a short line of printable ASCII");
+	if (!t.subject.len || t.subject.len > SUBJECT_MOST || !is_printable(t.subject) ||
+	    kb_span_find(t.subject, KB_LIT("{")) != SIZE_MAX)
+		return KB_FAIL(d, KB_MALFORMED, 1, "a template's subject is a short line of printable ASCII without placeholders");
 	if (!kb_span_line(&rest, &line) || line.len)
 		return KB_FAIL(d, KB_MALFORMED, 2, "an empty line follows a template's subject");
 	t.body = rest;
