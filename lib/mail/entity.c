@@ -163,7 +163,9 @@ static enum kb_status add_html(struct kb_reader *r, struct kb_span octets, struc
 	if (!charset.len)
 		charset = kb_html_charset(octets);
 	truncated(r, kb_charset_decode(&page, octets, charset, &r->m->charset_doubt));
-	truncated(r, kb_html_text(&lines, kb_buf_span(&page), &cut));
+	r->html += page.len;
+	cut = r->html > KB_HTML_MOST;
+	truncated(r, cut ? kb_html_strip(&lines, kb_buf_span(&page)) : kb_html_text(&lines, kb_buf_span(&page), &cut));
 	bool sound = kb_utf8_valid(kb_buf_span(&lines)); /* libxml2 is no code of ours */
 	r->m->charset_doubt = r->m->charset_doubt || cut || !sound;
 	return sound ? add_lines(&r->text, kb_buf_span(&lines)) : kb_html_strip(&r->text, kb_buf_span(&page));

@@ -5,8 +5,9 @@
  * hidden are left out; a quotation of mail gets "> " in front of each line, as in plain text, so that it is known for one.
  * Nothing is fetched, no tree is built, no entity of the page's own exists in HTML.
  *
- * libxml2 compares each attribute with all before it and each end tag with all that is open: so a tag beyond TAG_MOST goes in
- * without its attributes, and past DEPTH_MOST open elements the parser is stopped and the rest only stripped of its tags.
+ * libxml2 compares each attribute with all before it and each end tag with all that is open: so a tag beyond TAG_MOST octets or
+ * ATTRIBUTES_MOST attributes goes in without any, and past DEPTH_MOST open elements the parser is stopped and the page only
+ * stripped of its tags.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +16,7 @@
 
 #include "mail_internal.h"
 
-enum { TAG_MOST = 4096, DEPTH_MOST = 256, QUOTES_MOST = 16, SNIFF = 1024 };
+enum { TAG_MOST = 4096, ATTRIBUTES_MOST = 64, DEPTH_MOST = 256, QUOTES_MOST = 16, SNIFF = 1024 };
 
 /* clang-format off */
 enum what { INLINE = 0, BLOCK, PARAGRAPH, CELL, BREAK, GONE, PRE, QUOTE, IMAGE };
@@ -230,10 +231,12 @@ static void on_text(void *ctx, const xmlChar *s, int len)
 		text(p, KB_SPAN(s, (size_t)len));
 }
 
-/* The end of the tag that begins at `at`: past its ">" (or before the next "<", in broken HTML), or 0 when it has none. */
-static size_t tag_end(struct kb_span s, size_t at)
+/* The end of the tag that begins at `at`: past its ">" (or before the next "<", in broken HTML), or 0 when it has none.
+ * *ret_attributes is at least how many attributes it could have. */
+static size_t tag_end(struct kb_span s, size_t at, size_t *ret_attributes)
 {
 	uint8_t quote = 0;
+	*ret_attributes = 0;
 	for (size_t i = at + 1; i < s.len; i++) {
 		uint8_t c = s.p[i];
 		if (quote)
@@ -242,6 +245,8 @@ static size_t tag_end(struct kb_span s, size_t at)
 			quote = c;
 		else if (c == '>' || c == '<')
 			return c == '>' ? i + 1 : i;
+		else if (c == '=' || c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '/')
+			++*ret_attributes;
 	}
 	return 0;
 }
@@ -251,7 +256,7 @@ static bool letter(uint8_t c)
 	return (c | 32) >= 'a' && (c | 32) <= 'z';
 }
 
-/* Copies html, with tags beyond TAG_MOST reduced to their names. */
+/* Copies html, with tags beyond reason reduced to their names. */
 static enum kb_status tame(struct kb_buf *b, struct kb_span html)
 {
 	enum kb_status st = KB_OK;
@@ -264,13 +269,13 @@ static enum kb_status tame(struct kb_buf *b, struct kb_span html)
 			at++;
 			continue;
 		}
-		size_t end = endless ? 0 : tag_end(html, at);
+		size_t attributes = 0, end = endless ? 0 : tag_end(html, at, &attributes);
 		if (!end) {
 			endless = true;
 			const uint8_t *gt = memchr(html.p + at, '>', html.len - at);
 			end = gt ? (size_t)(gt - html.p) + 1 : html.len;
 		}
-		if (end - at > TAG_MOST || endless) {
+		if (end - at > TAG_MOST || attributes > 2 * ATTRIBUTES_MOST || endless) {
 			size_t name = at + 1;
 			while (name < end && name < at + 32 && letter(html.p[name]))
 				name++;

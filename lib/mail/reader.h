@@ -9,13 +9,14 @@
 
 #include "mail_internal.h"
 
-enum { KB_TEXT_MOST = 1 << 20, KB_PART_TEXT_MOST = 8 << 20, KB_NESTED_MOST = 4 };
+enum { KB_TEXT_MOST = 1 << 20, KB_PART_TEXT_MOST = 8 << 20, KB_HTML_MOST = 16 << 20, KB_NESTED_MOST = 4 };
 
 struct kb_reader {
 	struct kb_diag *d;
 	const struct kb_limits *limit;
 	struct kb_mail *m;
 	struct kb_buf text;
+	size_t html;         /* octets of HTML that were parsed; past KB_HTML_MOST the rest is only stripped */
 	unsigned nested;     /* messages within encoded parts that are being read */
 	bool quiet;          /* body text that was already read in another form is passed over */
 	bool related;        /* inside a multipart/related: pictures are decoration */

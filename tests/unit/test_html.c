@@ -102,6 +102,16 @@ TEST(a_tag_without_end_of_attributes_costs_its_attributes_only)
 	kb_buf_release(&b);
 }
 
+TEST(a_tag_with_many_attributes_goes_without_them)
+{
+	struct kb_buf b = repeated("one<br style=\"display:none\"", " x=1", 20, ">two");
+	assert_span(kb_buf_span(&b), "onetwo");
+	kb_buf_release(&b);
+	b = repeated("one<br style=\"display:none\"", " x=1", 200, ">two");
+	assert_span(kb_buf_span(&b), "one\ntwo");
+	kb_buf_release(&b);
+}
+
 TEST(a_picture_inside_the_page_costs_nothing)
 {
 	struct kb_buf b = repeated("one <img src=\"data:image/png;base64,", "AAAAAAAAAAAAAAAA", 200000, "\"> two");
@@ -157,6 +167,7 @@ int main(void)
 		RUN(a_quotation_of_mail_is_marked_and_an_indentation_is_not),
 		RUN(broken_pages_keep_their_words),
 		RUN(a_tag_without_end_of_attributes_costs_its_attributes_only),
+		RUN(a_tag_with_many_attributes_goes_without_them),
 		RUN(a_picture_inside_the_page_costs_nothing),
 		RUN(nesting_beyond_reason_is_stripped_and_said),
 		RUN(a_full_buffer_is_a_limit),
