@@ -29,7 +29,6 @@ struct kb_store {
 	bool unlocked, can_sign;
 	struct kb_store_clocks clocks;
 	struct kb_recent *recent;
-	uint64_t grown; /* octets of the file that are written, with zeros where nothing is yet */
 };
 
 /* env.c: the one place that says how what is committed reaches the disk. */
@@ -37,9 +36,8 @@ KB_MUST_USE enum kb_status kb_env_open(struct kb_diag *d, const char *path, uint
 /* What LMDB said, in our words; sets broken where only a new start helps. */
 enum kb_status kb_env_status(struct kb_diag *d, struct kb_store *s, int rc, const char *what);
 #define KB_LMDB(d, s, rc, lit) kb_env_status((d), (s), (rc), "" lit "")
-/* Octets up to the last page that is used; space.c writes zeros ahead of it. */
+/* Octets up to the last page that is used. */
 uint64_t kb_env_used(const struct kb_store *s);
-void kb_env_grow(struct kb_store *s);
 
 /* table.c: one row at a time. */
 KB_MUST_USE enum kb_status kb_table_txn(struct kb_diag *d, struct kb_store *s, MDB_txn **ret_txn);

@@ -12,28 +12,13 @@ struct field {
 	size_t at;
 };
 
-#define F8(type, member, most)                                                                                         \
-	{                                                                                                              \
-		U8, 1, (most), offsetof(struct type, member)                                                           \
-	}
-#define F32(type, member)                                                                                              \
-	{                                                                                                              \
-		U32, 1, 0, offsetof(struct type, member)                                                               \
-	}
-#define F64(type, member)                                                                                              \
-	{                                                                                                              \
-		U64, sizeof(((struct type *)0)->member) / 8, 0, offsetof(struct type, member)                          \
-	}
-#define FRAW(type, member)                                                                                             \
-	{                                                                                                              \
-		RAW, sizeof(((struct type *)0)->member), 0, offsetof(struct type, member)                              \
-	}
-#define FTEXT(type, member)                                                                                            \
-	{                                                                                                              \
-		TEXT, sizeof(((struct type *)0)->member), 0, offsetof(struct type, member)                             \
-	}
-
 /* clang-format off */
+#define F8(type, member, most)   {U8, 1, (most), offsetof(struct type, member)}
+#define F32(type, member)        {U32, 1, 0, offsetof(struct type, member)}
+#define F64(type, member)        {U64, sizeof(((struct type *)0)->member) / 8, 0, offsetof(struct type, member)}
+#define FRAW(type, member)       {RAW, sizeof(((struct type *)0)->member), 0, offsetof(struct type, member)}
+#define FTEXT(type, member)      {TEXT, sizeof(((struct type *)0)->member), 0, offsetof(struct type, member)}
+
 static const struct field office[] = {
 	FRAW(kb_office, store), FRAW(kb_office, key.id), FRAW(kb_office, key.key), F64(kb_office, created_s),
 };

@@ -1,18 +1,10 @@
-/*
- * space: is there room for what comes, and a file that need not grow while somebody waits.
- *
- * The file is written ahead with zeros, a step at a time after a commit: a sync of pages whose blocks exist already is
- * one flush of the disk, where a file that grows costs the file system's journal as well.
- */
+/* space: is there room for what comes. See store.h. */
 #include <errno.h>
-#include <string.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <sys/uio.h>
 
 #include "internal.h"
 
-enum { RESERVE_MOST = 64 << 20, RESERVE_PART = 16, AHEAD = 1 << 20, ZEROS = 16384, PIECES = 64, STEP = ZEROS * PIECES };
+enum { RESERVE_MOST = 64 << 20, RESERVE_PART = 16 };
 
 static uint64_t page_size(const struct kb_store *s)
 {
@@ -73,28 +65,4 @@ enum kb_status kb_store_room(struct kb_diag *d, struct kb_store *s, uint64_t oct
 	if (fs.f_bavail * fs.f_frsize < need + reserve(fs.f_blocks * fs.f_frsize))
 		return KB_FAIL(d, KB_BUSY, 0, "the store's disk is nearly full");
 	return KB_OK;
-}
-
-/* Only ever past the end of the file, where no page can lie. What the disk does not take is not missed. */
-void kb_env_grow(struct kb_store *s)
-{
-	static const uint8_t zeros[ZEROS];
-	mdb_filehandle_t fd;
-	struct stat file;
-	uint64_t used = kb_env_used(s);
-	MDB_envinfo info;
-	if (used + AHEAD <= s->grown || mdb_env_get_fd(s->env, &fd) != 0 || fstat(fd, &file) != 0 ||
-	    mdb_env_info(s->env, &info) != 0)
-		return;
-	uint64_t end = (uint64_t)file.st_size;
-	if (used + AHEAD > end && end + STEP <= info.me_mapsize) {
-		struct iovec piece[PIECES];
-		for (size_t i = 0; i < PIECES; i++) {
-			memcpy(&piece[i].iov_base, &(const void *){zeros}, sizeof piece[i].iov_base);
-			piece[i].iov_len = sizeof zeros;
-		}
-		ssize_t n = pwritev(fd, piece, PIECES, (off_t)end);
-		end += n > 0 ? (uint64_t)n : 0;
-	}
-	s->grown = end > used + AHEAD ? end : used + AHEAD; /* asked again when that is used up */
 }

@@ -165,7 +165,6 @@ enum kb_status kb_store_commit(struct kb_diag *d, struct kb_store *s)
 		return KB_LMDB(d, s, rc, "a transaction could not be brought to the disk");
 	}
 	s->committed = s->state;
-	kb_env_grow(s);
 	return KB_OK;
 }
 
