@@ -55,6 +55,15 @@ static const struct kb_health_row rows[KB_HEALTH_COUNT] = {
 		"Messages taken since the start."},
 	[KB_HEALTH_REFUSED] = {"refused", 0,
 		"Messages answered with a failure after DATA since the start; temporary failures stay with their senders."},
+	[KB_HEALTH_KEY_MISSING] = {"key-missing", 2,
+		"referral.key or vault.key is missing, malformed, or not the one that this store was kept with, so mail is answered 451. "
+		"Put the credentials folder that kite setup made where kitebox.conf expects it, then reload."},
+	[KB_HEALTH_REFERRAL_KEY_DIFFERS] = {"referral-key-differs", 2,
+		"referral.key is not the key that the signed roster names, so investigators would refuse what it signs and mail is answered 451. "
+		"Put the right key back; if nobody changed it, somebody else did."},
+	[KB_HEALTH_TEMPLATE_REFUSED] = {"template-refused", 2,
+		"ack.en.txt or ack.es.txt is missing or malformed, so acknowledgements wait; after two days they are given up. "
+		"The log names the line; put it right, then reload."},
 };
 /* clang-format on */
 

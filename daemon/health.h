@@ -31,6 +31,9 @@ enum kb_health {
 	KB_HEALTH_REFERRAL_DEAD,    /* count of referrals refused for good */
 	KB_HEALTH_MESSAGES,         /* count of messages taken */
 	KB_HEALTH_REFUSED,          /* count of messages answered 4xx or 5xx after DATA */
+	KB_HEALTH_KEY_MISSING,      /* referral.key or vault.key does not load: intake answers 451 */
+	KB_HEALTH_REFERRAL_KEY_DIFFERS, /* referral.key is not the one that the roster names */
+	KB_HEALTH_TEMPLATE_REFUSED, /* a template is missing or malformed: acknowledgements wait */
 	KB_HEALTH_COUNT
 };
 

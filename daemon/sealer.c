@@ -31,10 +31,12 @@ struct sealer {
 	struct kb_minisign_public office;
 	bool have_office, have_roster;
 	struct kb_roster roster;
+	int chain; /* memfd, as the vault gave it; -1 */
 	struct kb_channel *door[DOORS_MOST], *sorter, *vault;
 	struct kb_jobs jobs;
 	sd_event_source *timer;
 	bool stopping, hung_said;
+	uint64_t alone_ms; /* since when there was no sorter, the last time */
 	uint32_t outbox_key;
 	uint8_t outbox_pub[32];
 	uint64_t unreadable, died, hung;
@@ -139,6 +141,7 @@ static void sorter_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 	(void)why;
 	if (s->sorter == ch)
 		s->sorter = NULL;
+	s->alone_ms = kb_room_now_ms(s->host);
 	kb_channel_free(&ch);
 	sorter_lost(s);
 }
@@ -152,7 +155,14 @@ static void sorter_hung(struct sealer *s, struct kb_job *job)
 	if (kb_room_control_send(s->host, KB_WIRE_HUNG, &who, sizeof(who), NULL, 0) != KB_OK)
 		kb_room_log(s->host, LOG_ERR, NULL, "the supervisor could not be told of a hung sorter");
 	kb_channel_free(&s->sorter);
+	s->alone_ms = kb_room_now_ms(s->host);
 	seal_unreadable(s, job);
+}
+
+/* Who waits behind others waits for them, not for a sorter: that counts from when the last one went. */
+static uint64_t since_ms(const struct sealer *s, const struct kb_job *j)
+{
+	return j->stage == KB_JOB_WAITING && j->since_ms < s->alone_ms ? s->alone_ms : j->since_ms;
 }
 
 /* One wall clock for every message: being sorted, or waiting for a sorter that does not come. */
@@ -164,7 +174,7 @@ static int on_timer(sd_event_source *src, uint64_t usec, void *ctx)
 	(void)usec;
 	for (struct kb_job *j = s->jobs.first, *next; j; j = next) {
 		next = j->next;
-		if (j->stage == KB_JOB_STORING || now - j->since_ms < most)
+		if (j->stage == KB_JOB_STORING || now - since_ms(s, j) < most)
 			continue;
 		if (j->stage == KB_JOB_SORTING)
 			sorter_hung(s, j);
@@ -265,14 +275,13 @@ static void send_staff(struct sealer *s)
 		kb_room_log(s->host, LOG_ERR, &d, "the sorter could not be given the staff list");
 }
 
-static enum kb_status on_roster(void *ctx, struct kb_channel *ch, const void *body, int *fds, size_t n)
+/* The vault's chain under the office's key, when either has come. */
+static void take_roster(struct sealer *s)
 {
-	struct sealer *s = ctx;
 	static struct kb_roster r;
 	struct kb_diag d = {0};
 	struct kb_map map = {0};
-	(void)ch, (void)body, (void)n;
-	enum kb_status st = s->have_office ? kb_map_open(&d, fds[0], (size_t)64 * KB_ROSTER_TEXT_MOST, &map)
+	enum kb_status st = s->have_office ? kb_map_open(&d, s->chain, (size_t)64 * KB_ROSTER_TEXT_MOST, &map)
 					   : KB_FAIL(&d, KB_NOKEY, 0, "the office's public key is missing");
 	if (st == KB_OK)
 		st = kb_roster_chain_verify(&d, map.s, &s->office, &r);
@@ -290,6 +299,16 @@ static enum kb_status on_roster(void *ctx, struct kb_channel *ch, const void *bo
 	kb_room_health(s->host, KB_HEALTH_ROSTER_REFUSED, st != KB_OK && st != KB_NOTFOUND, 0);
 	if (st == KB_OK)
 		send_staff(s);
+}
+
+static enum kb_status on_roster(void *ctx, struct kb_channel *ch, const void *body, int *fds, size_t n)
+{
+	struct sealer *s = ctx;
+	(void)ch, (void)body, (void)n;
+	kb_fd_close(&s->chain);
+	s->chain = fds[0];
+	fds[0] = -1;
+	take_roster(s);
 	return KB_OK; /* a bad roster is a state of the office, not a fault of the channel */
 }
 
@@ -328,6 +347,7 @@ static void vault_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 		s->vault = NULL;
 	kb_channel_free(&ch);
 	s->have_roster = false; /* the next vault hands it over again */
+	kb_fd_close(&s->chain);
 	for (struct kb_job *j = s->jobs.first, *next; j; j = next) {
 		next = j->next;
 		if (j->stage == KB_JOB_STORING)
@@ -403,6 +423,7 @@ static enum kb_status room_open(struct kb_room_host *h, struct kb_diag *d, void 
 	if (!s)
 		return KB_FAIL(d, KB_BUSY, 0, "no memory");
 	s->host = h;
+	s->chain = -1;
 	load_office(s);
 	int r = sd_event_add_time_relative(kb_room_loop(h), &s->timer, CLOCK_MONOTONIC, 250000, 50000, on_timer, s);
 	if (r < 0) {
@@ -411,6 +432,15 @@ static enum kb_status room_open(struct kb_room_host *h, struct kb_diag *d, void 
 	}
 	*ret_self = s;
 	return KB_OK;
+}
+
+/* The vault gives a chain that is right under the new key; whether it came before this or comes after, it is judged by both. */
+static void reload(void *self)
+{
+	struct sealer *s = self;
+	load_office(s);
+	if (s->chain >= 0)
+		take_roster(s);
 }
 
 static void room_stop(void *self)
@@ -430,6 +460,7 @@ static void room_close(void **self)
 		kb_channel_free(&s->door[i]);
 	kb_channel_free(&s->sorter);
 	kb_channel_free(&s->vault);
+	kb_fd_close(&s->chain);
 	sd_event_source_unref(s->timer);
 	free(s);
 	*self = NULL;
@@ -440,6 +471,7 @@ static const struct kb_room_spec spec = {
     .open = room_open,
     .peer = peer,
     .control = control,
+    .reload = reload,
     .stop = room_stop,
     .close = room_close,
 };

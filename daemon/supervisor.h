@@ -86,7 +86,7 @@ struct kb_super {
 	enum kb_super_phase phase;
 	bool announced;                /* READY=1 was said */
 	sd_event_source *look, *health, *outbox, *deadline;
-	int lock;
+	int lock, run_dir;             /* held open: what leads there may be closed to the user that is become */
 };
 
 /* supervisor.c: the loop, from the first room to the last. Returns the exit status. */
@@ -152,5 +152,7 @@ void kb_super_outbox_release(struct kb_super *s);
 
 /* supervisor_runner.c: takes the descriptors (sets them to -1), or leaves them to be closed: the courier sees its channel end. */
 void kb_super_runner(struct kb_super *s, uint32_t relay, int *fds);
+/* The courier is gone: nobody hears of them, and the next one is given the same mails again. */
+void kb_super_runners_end(struct kb_super *s);
 
 #endif

@@ -101,6 +101,8 @@ enum kb_status kb_super_folders(struct kb_diag *d, struct kb_super *s)
 					    : KB_FAIL_SYS(d, "state_dir cannot be locked");
 	kb_super_file_put(s, KB_FILE_STATE_DIR, 0, state);
 	state = -1;
+	s->run_dir = run;
+	run = -1;
 	return KB_OK;
 }
 

@@ -111,7 +111,7 @@ static enum kb_status open_to_group(struct kb_diag *d, const struct kb_super *s,
 {
 	struct stat st;
 
-	if (stat(s->settings.run_dir, &st) < 0 || (geteuid() == 0 && lchown(path, st.st_uid, st.st_gid) < 0) ||
+	if (fstat(s->run_dir, &st) < 0 || (geteuid() == 0 && lchown(path, st.st_uid, st.st_gid) < 0) ||
 	    chmod(path, 0660) < 0)
 		return KB_FAIL_SYS(d, "a Unix socket cannot be given to the user");
 	return KB_OK;
@@ -232,15 +232,15 @@ enum kb_status kb_super_sockets(struct kb_diag *d, struct kb_super *s)
 
 static void replace(const struct kb_super *s, const char *name, struct kb_span text)
 {
-	char path[KB_PATH_FIELD + 32], next[KB_PATH_FIELD + 40];
+	char next[32];
 	struct kb_diag d = {0};
 
-	snprintf(path, sizeof path, "%s/%s", s->settings.run_dir, name);
-	snprintf(next, sizeof next, "%s.new", path);
-	KB_AUTO(kb_fd_close) int fd = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	snprintf(next, sizeof next, "%s.new", name);
+	KB_AUTO(kb_fd_close)
+	int fd = openat(s->run_dir, next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
 
 	if (fd < 0 || fchmod(fd, 0644) < 0 || write(fd, text.p, text.len) != (ssize_t)text.len ||
-	    rename(next, path) < 0) {
+	    renameat(s->run_dir, next, s->run_dir, name) < 0) {
 		(void)KB_FAIL_SYS(&d, "run_dir");
 		kb_super_log(LOG_WARNING, NULL, &d, "cannot be written");
 	}
@@ -272,11 +272,8 @@ void kb_super_write_rooms(struct kb_super *s)
 void kb_super_forget(struct kb_super *s)
 {
 	static const char *const names[] = {"listeners", "rooms"};
-	char path[KB_PATH_FIELD + 32];
 
-	for (size_t i = 0; i < KB_LEN(names); i++) {
-		snprintf(path, sizeof path, "%s/%s", s->settings.run_dir, names[i]);
-		if (unlink(path) < 0 && errno != ENOENT)
+	for (size_t i = 0; i < KB_LEN(names); i++)
+		if (unlinkat(s->run_dir, names[i], 0) < 0 && errno != ENOENT)
 			kb_super_log(LOG_WARNING, NULL, NULL, "a file of run_dir cannot be removed");
-	}
 }

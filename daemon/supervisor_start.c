@@ -88,13 +88,21 @@ static void give_file(struct kb_slot *slot, enum kb_file kind, uint32_t index, i
 	(void)kb_slot_send(slot, KB_WIRE_FILE, &w, sizeof w, fd);
 }
 
-static void give_files(struct kb_slot *slot)
+/* What was bound or opened at the start never changes: a room that has it goes on with the descriptor that it has. */
+static bool is_fixed(enum kb_file kind)
+{
+	return kind == KB_FILE_LISTEN || kind == KB_FILE_STATE_DIR;
+}
+
+static void give_files(struct kb_slot *slot, bool again)
 {
 	const struct kb_super *s = slot->super;
 
 	for (size_t i = 0; i < s->files; i++) {
 		const struct kb_super_file *f = &s->file[i];
 
+		if (again && is_fixed(f->kind))
+			continue;
 		if (kb_super_file_is_for(s, f, slot->room) && (slot->room != KB_ROOM_RUNNER || f->index == slot->relay))
 			give_file(slot, f->kind, f->index, f->fd);
 	}
@@ -109,7 +117,7 @@ static void give_settings(struct kb_slot *slot)
 
 void kb_slot_reload(struct kb_slot *slot)
 {
-	give_files(slot);
+	give_files(slot, true);
 	give_settings(slot); /* last: the room looks at its files when these come */
 }
 
@@ -161,7 +169,7 @@ static void hand_over(struct kb_slot *slot)
 	const struct kb_wire_peer self = {.room = slot->room, .index = slot->index};
 
 	give_settings(slot);
-	give_files(slot);
+	give_files(slot, false);
 	if (slot->room == KB_ROOM_RUNNER) {
 		give_file(slot, KB_FILE_RELAY_SOCKET, 0, slot->work[0]);
 		give_file(slot, KB_FILE_RELAY_MESSAGE, 0, slot->work[2]);
@@ -225,6 +233,8 @@ static int on_child(sd_event_source *e, const siginfo_t *si, void *ctx)
 	slot->child = sd_event_source_disable_unref(slot->child);
 	slot->again = sd_event_source_disable_unref(slot->again);
 	kb_channel_free(&slot->control);
+	if (slot->room == KB_ROOM_COURIER)
+		kb_super_runners_end(s);
 	if (runner || s->phase != KB_PHASE_RUN) {
 		if (!clean)
 			log_end(slot, si);
