@@ -40,8 +40,15 @@ struct kb_send_result {
 
 /* What a conversation may take that carries so many octets: a minute for each reply, and two minutes and 64 KiB a second for all. */
 struct kb_tls_limits kb_send_limits(size_t message_octets);
-/* The longest of all deadlines, in seconds. */
+/* The longest of all deadlines. */
 enum { KB_SEND_DEADLINE_MOST_S = 1800 };
+/* The deadline of kb_send_limits alone, for those who only watch (daemon/supervisor_runner.c). */
+static inline uint32_t kb_send_deadline_s(uint64_t message_octets)
+{
+	uint64_t s = 120 + message_octets / 65536;
+
+	return s < KB_SEND_DEADLINE_MOST_S ? (uint32_t)s : KB_SEND_DEADLINE_MOST_S;
+}
 
 /* Takes fd, which is connected. d says in words what the result says in numbers. */
 void kb_send(struct kb_diag *d, int fd, const struct kb_trust *trust, const struct kb_tls_limits *limits, const struct kb_send_job *job,

@@ -5,7 +5,7 @@
 
 #include "smtpsession.h"
 
-enum { WAIT_MS = 60000, LEAST_S = 120, OCTETS_A_SECOND = 65536 };
+enum { WAIT_MS = 60000 };
 
 static enum kb_status begin_tls(struct kb_diag *d, void *ctx)
 {
@@ -25,12 +25,8 @@ static const struct kb_diag *trouble(void *ctx)
 
 struct kb_tls_limits kb_send_limits(size_t message_octets)
 {
-	size_t deadline_s = LEAST_S + message_octets / OCTETS_A_SECOND;
-
-	if (deadline_s > KB_SEND_DEADLINE_MOST_S)
-		deadline_s = KB_SEND_DEADLINE_MOST_S;
 	return (struct kb_tls_limits){.wait_ms = WAIT_MS,
-	    .deadline_ms = (uint32_t)deadline_s * 1000,
+	    .deadline_ms = kb_send_deadline_s(message_octets) * 1000,
 	    .line_octets = KB_REPLY_LINE_MOST,
 	    .read_octets = KB_REPLIES_MOST};
 }

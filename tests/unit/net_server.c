@@ -87,12 +87,26 @@ static bool play(struct server *s, const struct turn *t)
 	}
 }
 
+/* Nobody comes: the script is not played. */
+static bool welcome(struct server *s)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+
+	if (s->listener < 0)
+		return true;
+	s->fd = accept(s->listener, NULL, NULL);
+	close(s->listener);
+	return s->fd >= 0 && setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0;
+}
+
 static void *serve(void *arg)
 {
 	struct server *s = arg;
 	char rest[512];
 	ssize_t n;
 
+	if (!welcome(s))
+		return NULL;
 	while (s->script[s->turn].act != END && s->script[s->turn].act != CUT && play(s, &s->script[s->turn]))
 		s->turn++;
 	s->kept = s->script[s->turn].act == END || s->script[s->turn].act == CUT;
@@ -119,9 +133,22 @@ int server_start(struct server *s, const struct turn *script, gnutls_certificate
 	    setsockopt(fds[1], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0)
 		abort();
 	s->fd = fds[1];
+	s->listener = -1;
 	if (pthread_create(&s->thread, NULL, serve, s) != 0)
 		abort();
 	return fds[0];
+}
+
+void server_accept(struct server *s, int listener, const struct turn *script, gnutls_certificate_credentials_t credentials)
+{
+	const struct timeval patience = {.tv_sec = PATIENCE_S};
+
+	s->script = script;
+	s->credentials = credentials;
+	s->listener = listener;
+	if (setsockopt(listener, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) < 0 ||
+	    pthread_create(&s->thread, NULL, serve, s) != 0)
+		abort();
 }
 
 void server_join(struct server *s)

@@ -28,7 +28,7 @@ struct server {
 	const struct turn *script;
 	gnutls_certificate_credentials_t credentials;
 	const char *priority; /* NULL: NORMAL */
-	int fd;
+	int fd, listener;
 	gnutls_session_t session;
 	pthread_t thread;
 	/* what happened */
@@ -42,6 +42,8 @@ struct server {
 
 /* Returns the client's end of the connection. */
 int server_start(struct server *s, const struct turn *script, gnutls_certificate_credentials_t credentials);
+/* Plays it to the first that connects; takes listener. */
+void server_accept(struct server *s, int listener, const struct turn *script, gnutls_certificate_credentials_t credentials);
 /* The client is done: waits for the server. */
 void server_join(struct server *s);
 
