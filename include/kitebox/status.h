@@ -25,13 +25,15 @@ enum kb_status {
 	KB_SEQUENCE,  /* right words at the wrong time */
 	KB_LIMIT,     /* a count or length limit of ours was passed */
 	KB_TOOBIG,    /* a message or file is larger than we take */
-	KB_FORGED,    /* a signature, tag or hash does not match */
+	KB_FORGED,    /* a signature, MAC or hash does not match */
 	KB_DENIED,    /* the one who asks may not */
 	KB_BUSY,      /* a resource is used up for the moment */
 	KB_CORRUPT,   /* stored data is not what was stored */
 	KB_IO,        /* the operating system refused; see sys_errno */
 	KB_NOKEY,     /* no key here opens or seals this */
 	KB_UNSUPPORTED, /* well-formed, but not something we do */
+	KB_PAYLOAD,   /* of an age file: the header holds, a chunk behind it does not */
+	KB_ARMOR,     /* of an age file as text: the armor around it is malformed */
 	KB_STATUS_COUNT
 };
 

@@ -18,6 +18,8 @@ static const struct kb_status_row rows[KB_STATUS_COUNT] = {
 	[KB_IO]          = { "KB_IO",           451, "4.3.0",  71, true,  "the operating system refused" },
 	[KB_NOKEY]       = { "KB_NOKEY",        451, "4.7.0",  78, false, "no key at hand fits" },
 	[KB_UNSUPPORTED] = { "KB_UNSUPPORTED",  502, "5.5.1",  69, false, "well-formed, but not supported" },
+	[KB_PAYLOAD]     = { "KB_PAYLOAD",      451, "4.7.5",  79, false, "a sealed payload was altered, cut or added to" },
+	[KB_ARMOR]       = { "KB_ARMOR",        501, "5.5.4",  80, false, "the armor around a sealed file is not well-formed" },
 };
 /* clang-format on */
 
