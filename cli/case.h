@@ -40,6 +40,9 @@ void kite_list_init(struct kite_list *l, const struct kb_case_id *one_case, bool
 KB_MUST_USE enum kb_status kite_list_page(struct kite_session *s, struct kite_list *l);
 void kite_list_release(struct kite_list *l);
 
+/* A case as a person writes it. The one of zeros is none: it would ask the desk for all. */
+KB_MUST_USE enum kb_status kite_case_parse(const char *word, struct kb_case_id *ret_id);
+
 /* Messages that words of the command line name: cases and messages' ids; no word at all: everything open, or all. */
 struct kite_targets {
 	struct kb_desk_message *m;

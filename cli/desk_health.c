@@ -99,7 +99,7 @@ static enum kb_status numbers(const struct kb_desk_status *s, struct kb_buf *b)
 		const char *label;
 		uint64_t n;
 	} row[] = {
-	    {"messages", s->messages}, {"open cases", s->cases_open}, {"in review", s->review}, {"referrals held", s->held},
+	    {"messages", s->messages}, {"open cases", s->cases_open}, {"in review, unread", s->review}, {"referrals held", s->held},
 	    {"referrals to be sent", s->queued}, {"referrals delivered", s->delivered}, {"acknowledgements waiting", s->acks_waiting},
 	    {"roster version", s->roster_version}, {"epoch", s->epoch}, {"journal entries", s->journal_seq},
 	};

@@ -22,7 +22,7 @@ enum kb_status kite_case_word(const struct kite *k, struct kb_case_id *room, con
 	*ret_case = NULL;
 	if (!k->args.words)
 		return KB_OK;
-	if (kb_case_id_parse(kb_span_str(k->args.word[0]), room) != KB_OK)
+	if (kite_case_parse(k->args.word[0], room) != KB_OK)
 		return kite_fail(KB_MALFORMED, NULL, "%s is not a case, as in K-7Q2M-9XTD", k->args.word[0]);
 	*ret_case = room;
 	return KB_OK;

@@ -91,8 +91,10 @@ enum kb_status kite_list_page(struct kite_session *s, struct kite_list *l)
 		return KB_NOTFOUND;
 	kb_buf_clear(&l->page);
 	enum kb_status st = kite_client_get(&s->client, &d, KB_DESK_LIST, &l->ask, sizeof(l->ask), &body, sizeof(body), KITE_PAGE_MOST, &l->page);
+	if (st == KB_NOTFOUND && s->client.failed)
+		return st; /* the desk knows of no such case */
 	if (st != KB_OK)
-		return kite_client_fail(&s->client, st == KB_NOTFOUND ? KB_DENIED : st, &d, "the list could not be had");
+		return kite_client_fail(&s->client, st, &d, "the list could not be had");
 	if (!page_holds(l, body.records) || (body.more && !body.records))
 		return kite_fail(KB_MALFORMED, NULL, "the desk's list is malformed; nothing of it was believed");
 	l->more = body.more != 0;
@@ -149,12 +151,23 @@ static enum kb_status gather(struct kite_session *s, struct kite_targets *t, con
 	return st == KB_NOTFOUND ? KB_OK : st;
 }
 
+enum kb_status kite_case_parse(const char *word, struct kb_case_id *ret_id)
+{
+	struct kb_case_id id;
+	enum kb_status st = kb_case_id_parse(kb_span_str(word), &id);
+	if (st == KB_OK && sodium_is_zero(id.b, sizeof(id.b)))
+		return KB_MALFORMED;
+	if (st == KB_OK)
+		*ret_id = id;
+	return st;
+}
+
 static enum kb_status one_word(struct kite_session *s, struct kite_targets *t, const char *word)
 {
 	struct kb_case_id case_id;
 	struct kb_id id;
 	size_t before = t->n;
-	bool is_case = kb_case_id_parse(kb_span_str(word), &case_id) == KB_OK;
+	bool is_case = kite_case_parse(word, &case_id) == KB_OK;
 	if (!is_case && kb_id_parse(kb_span_str(word), &id) != KB_OK)
 		return kite_fail(KB_MALFORMED, NULL, "%s is neither a case, as in K-7Q2M-9XTD, nor a message's id of 32 digits", word);
 	enum kb_status st = gather(s, t, is_case ? &case_id : NULL, is_case ? NULL : &id, true);

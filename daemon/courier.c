@@ -288,6 +288,7 @@ static void room_close(void **self)
 {
 	struct kb_courier *c = KB_TAKE(*self);
 
+	c->stopping = true; /* the loop is over, and takes no more turns */
 	for (size_t i = 0; i < KB_COURIER_PLACES; i++)
 		kb_courier_job_drop(&c->job[i]);
 	kb_channel_free(&c->vault);

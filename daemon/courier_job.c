@@ -189,7 +189,7 @@ void kb_courier_job_failed(struct kb_courier_job *j, enum kb_status reason, cons
 
 void kb_courier_soon(struct kb_courier *c)
 {
-	if (sd_event_source_set_enabled(c->turn, SD_EVENT_ONESHOT) < 0)
+	if (!c->stopping && sd_event_source_set_enabled(c->turn, SD_EVENT_ONESHOT) < 0)
 		abort();
 }
 
@@ -260,7 +260,7 @@ static void set_out(struct kb_courier_job *j)
 int kb_courier_on_turn(sd_event_source *s, void *ctx)
 {
 	struct kb_courier *c = ctx;
-	struct kb_courier_job *j = c->stopping ? NULL : next(c);
+	struct kb_courier_job *j = next(c);
 
 	(void)s;
 	if (!j)

@@ -65,6 +65,12 @@ static struct kb_courier_key *find(struct kb_courier *c, uint32_t number)
 	return NULL;
 }
 
+/* Numbers grow. The supervisor tells everybody of a new key, and the vault may be the first to listen. */
+static bool is_newer(const struct kb_courier *c, uint32_t number)
+{
+	return c->keys == 0 || number > c->key[c->keys - 1].number;
+}
+
 static void destroy(struct kb_courier *c, struct kb_courier_key *k)
 {
 	size_t at = (size_t)(k - c->key);
@@ -127,6 +133,8 @@ static enum kb_status open_item(struct kb_diag *d, struct kb_courier_job *j, str
 	const struct kb_courier_key *k = find(j->courier, j->work.outbox_key);
 	struct kb_span text;
 
+	if (!k && is_newer(j->courier, j->work.outbox_key))
+		return KB_FAIL(d, KB_AGAIN, 0, "the key of an acknowledgement has not come yet");
 	if (!k)
 		return KB_FAIL(d, KB_NOKEY, 0, "the key of an acknowledgement is gone");
 	if (sealed.len != KB_ACK_SEALED)

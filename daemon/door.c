@@ -150,32 +150,41 @@ static enum kb_status add_listeners(struct kb_door *r, struct kb_diag *d)
 
 /* ---- the certificate ---- */
 
-static bool is_wanted(const struct kb_door *r)
+static bool has_smtps(const struct kb_door *r)
 {
-	bool wanted = kb_room_settings(r->host)->tls_certificate[0];
 	for (size_t i = 0; i < r->listeners; i++)
-		wanted = wanted || r->listener[i].kind == KB_LISTEN_SMTPS;
-	return wanted;
+		if (r->listener[i].kind == KB_LISTEN_SMTPS)
+			return true;
+	return false;
 }
 
-/* A pair that does not load leaves the one before in place: sessions that began with it go on, and so do new ones. */
+static void use_pair(struct kb_door *r, struct kb_door_pair *pair)
+{
+	kb_door_pair_free(&r->pair);
+	r->pair = pair;
+	for (struct kb_door_conn *c = r->first; c; c = c->next)
+		c->smtp.offer_tls = pair != NULL; /* LMTP does not look at it */
+}
+
+/* A pair that does not load leaves the one before in place: for sessions that began with it, and for new ones. */
 static void load_pair(struct kb_door *r)
 {
 	struct kb_room_file *certificate = kb_room_file(r->host, KB_FILE_TLS_CERTIFICATE, 0);
 	struct kb_room_file *key = kb_room_file(r->host, KB_FILE_TLS_KEY, 0);
 	struct kb_door_pair *pair = NULL;
 	struct kb_diag d = {0};
-	enum kb_status st = KB_OK;
-	if (is_wanted(r))
-		st = certificate && key ? kb_door_pair_new(&d, certificate->fd, key->fd, &pair)
-					: KB_FAIL(&d, KB_NOTFOUND, 0, "certificate or key was not there to be read");
-	kb_room_health(r->host, KB_HEALTH_TLS_REFUSED, st != KB_OK, 0);
-	if (st != KB_OK) {
-		kb_room_log(r->host, LOG_ERR, &d, "the certificate is refused");
+	if (!kb_room_settings(r->host)->tls_certificate[0]) {
+		use_pair(r, NULL);
+		kb_room_health(r->host, KB_HEALTH_TLS_REFUSED, has_smtps(r), 0); /* which is nothing without one */
 		return;
 	}
-	kb_door_pair_free(&r->pair);
-	r->pair = pair;
+	enum kb_status st = certificate && key ? kb_door_pair_new(&d, certificate->fd, key->fd, &pair)
+					       : KB_FAIL(&d, KB_NOTFOUND, 0, "certificate or key was not there to be read");
+	kb_room_health(r->host, KB_HEALTH_TLS_REFUSED, st != KB_OK, 0);
+	if (st == KB_OK)
+		use_pair(r, pair);
+	else
+		kb_room_log(r->host, LOG_ERR, &d, "the certificate is refused");
 }
 
 /* ---- the room's life ---- */
@@ -195,9 +204,6 @@ static void reload(void *self)
 	struct kb_door *r = self;
 	load_pair(r);
 	note_mailboxes(r);
-	for (struct kb_door_conn *c = r->first; c; c = c->next)
-		if (!c->smtp.lmtp)
-			c->smtp.offer_tls = r->pair != NULL;
 }
 
 static enum kb_status peer(void *self, enum kb_room room, uint32_t index, int fd)

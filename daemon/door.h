@@ -1,8 +1,9 @@
 /*
  * door: what the files of the room share.
  *
- * door.c the room, its listeners and its clock · door_conn.c one client · door_tls.c TLS · door_job.c messages on their way
- * to the disk. What is said is the business of kitebox/smtp.h alone.
+ * door.c the room, its listeners and its clock · door_conn.c one client · door_turn.c what it says, and its message ·
+ * door_io.c its socket · door_tls.c TLS · door_job.c messages on their way to the disk. What is said is the business of
+ * kitebox/smtp.h alone.
  *
  * Ownership:  a connection owns its socket, its TLS session and the message that is coming in; a job owns a message that is
  *             whole, and outlives the connection: its client may be gone, and the message is kept all the same.
@@ -25,6 +26,8 @@ enum {
 	KB_DOOR_READ = 1 << 16,   /* at once */
 	KB_DOOR_BUFFER = 2 * KB_DOOR_READ, /* with the longest part of a line that can lie before it */
 	KB_DOOR_OUT = 8192,
+	KB_DOOR_SHAKE_MS = 30000,
+	KB_DOOR_FAREWELL_MS = 10000,
 };
 
 struct kb_door;
@@ -116,6 +119,27 @@ void kb_door_conn_answered(struct kb_door_conn *c, enum kb_status st, const stru
 void kb_door_conn_tick(struct kb_door_conn *c, uint64_t now_ms);
 /* The room is about to stop. c may be gone afterwards. */
 void kb_door_conn_stop(struct kb_door_conn *c);
+
+/* ---- door_turn.c ---- */
+
+/* Greets it, or takes what it says. KB_IO: it is gone. */
+KB_MUST_USE enum kb_status kb_door_turn(struct kb_door_conn *c, bool readable);
+/* What came of its message so far. */
+void kb_door_forget(struct kb_door_conn *c);
+/* The room's, for replies that are sent at once. */
+struct kb_smtp_out kb_door_out(struct kb_door *r);
+
+/* ---- door_io.c ---- */
+
+/* KB_OK: *ret_n octets, at least one. KB_AGAIN: not now. KB_IO: the other side has ended. */
+KB_MUST_USE enum kb_status kb_door_read(struct kb_door_conn *c, uint8_t *to, size_t room, size_t *ret_n);
+/* Sends what the socket takes, holds the rest, and empties out. */
+KB_MUST_USE enum kb_status kb_door_say(struct kb_door_conn *c, struct kb_smtp_out *out);
+KB_MUST_USE enum kb_status kb_door_send_held(struct kb_door_conn *c);
+/* Its silence begins anew. */
+void kb_door_still_there(struct kb_door_conn *c);
+void kb_door_hold(struct kb_door_held *h, struct kb_span s); /* behind what is held already */
+void kb_door_let_go(struct kb_door_held *h);                 /* wipes */
 
 /* ---- door_tls.c ---- */
 

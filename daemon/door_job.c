@@ -218,10 +218,11 @@ void kb_door_job_orphan(struct kb_door_conn *c)
 
 void kb_door_jobs_tick(struct kb_door *r, uint64_t now_ms)
 {
+	bool over = r->stopping && now_ms >= r->stop_until_ms;
 	place_waiting(r);
 	for (struct kb_door_job *j = r->jobs, *next; j; j = next) {
 		next = j->next;
-		if (now_ms >= j->until_ms || (j->sealer == NOBODY && now_ms >= j->place_until_ms))
+		if (over || now_ms >= j->until_ms || (j->sealer == NOBODY && now_ms >= j->place_until_ms))
 			finish(r, j, KB_AGAIN);
 	}
 }

@@ -133,6 +133,13 @@ static void complain(struct kb_settings_report *r, const char *key, const char *
 	kb_settings_fault_add(r, 0, key, what, 0, 0);
 }
 
+static void complain_of(struct kb_settings_report *r, uint32_t index, const char *key, const char *what)
+{
+	complain(r, key, what);
+	if (r->faults <= KB_SETTINGS_FAULTS_MOST)
+		r->fault[r->faults - 1].entry = index + 1;
+}
+
 static void check_listeners(const struct kb_settings *s, struct kb_settings_report *r)
 {
 	for (uint32_t i = 0; i < s->listeners; i++) {
@@ -140,14 +147,14 @@ static void check_listeners(const struct kb_settings *s, struct kb_settings_repo
 		size_t len = strlen(l->address);
 
 		if (l->kind == KB_LISTEN_DESK && l->address[0] != '/')
-			complain(r, "listen.address", "the desk is reached by a Unix socket only");
+			complain_of(r, i, "listen.address", "the desk is reached by a Unix socket only");
 		if (l->kind == KB_LISTEN_SMTPS && !s->tls_certificate[0])
-			complain(r, "listen.kind", "smtps needs tls.certificate and tls.key");
+			complain_of(r, i, "listen.kind", "smtps needs tls.certificate and tls.key");
 		bool any_port = len > 2 && strcmp(l->address + len - 2, ":0") == 0;
 
 		for (uint32_t j = 0; j < i && !any_port; j++)
 			if (strcmp(l->address, s->listener[j].address) == 0)
-				complain(r, "listen.address", "stands twice");
+				complain_of(r, i, "listen.address", "stands twice");
 	}
 }
 
@@ -156,7 +163,7 @@ static void check_mailboxes(const struct kb_settings *s, struct kb_settings_repo
 	for (uint32_t i = 0; i < s->mailboxes; i++)
 		for (uint32_t j = 0; j < i; j++)
 			if (strcasecmp(s->mailbox[i].address, s->mailbox[j].address) == 0)
-				complain(r, "mailboxes.address", "stands twice");
+				complain_of(r, i, "mailboxes.address", "stands twice");
 }
 
 void kb_settings_check(const struct kb_settings *s, struct kb_settings_report *r)
@@ -173,7 +180,7 @@ void kb_settings_check(const struct kb_settings *s, struct kb_settings_report *r
 		complain(r, "rooms.sorters", "each sealer has one sorter: give the same number as rooms.sealers, or 0");
 	for (uint32_t i = 0; i < s->relays; i++)
 		if (s->relay[i].user[0] && !s->relay[i].password_file[0])
-			complain(r, "relays.password_file", "a user needs a password file");
+			complain_of(r, i, "relays.password_file", "a user needs a password file");
 	check_listeners(s, r);
 	check_mailboxes(s, r);
 }

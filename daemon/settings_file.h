@@ -20,6 +20,7 @@ enum { KB_SETTINGS_FAULTS_MOST = 64, KB_SETTINGS_FILE_MOST = 1 << 18 };
 
 struct kb_settings_fault {
 	unsigned line;      /* 0: of the whole file */
+	unsigned entry;     /* of the list that key names first, counted from 1; 0: no list's */
 	char key[64];       /* as written in the file, in full ("limits.idle_s"), or empty */
 	const char *what;   /* a literal */
 	uint64_t least, most; /* shown when most is not 0 */
@@ -77,7 +78,7 @@ const struct kb_setting_list *kb_settings_lists(size_t *ret_n);
 void kb_settings_fault_add(struct kb_settings_report *r, unsigned line, const char *key, const char *what, uint64_t least, uint64_t most);
 /* NULL when the text suits the kind; else a literal that says why not. */
 const char *kb_settings_text_fault(enum kb_setting_kind kind, struct kb_span text);
-/* What no single row can see: pairs that belong together, addresses that stand twice. */
+/* What no single row can see: pairs that belong together, addresses that stand twice. Faults have no line yet. */
 void kb_settings_check(const struct kb_settings *s, struct kb_settings_report *r);
 
 #endif

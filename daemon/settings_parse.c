@@ -241,6 +241,26 @@ static void walk(struct target *t, const config_setting_t *group, const char *pr
 	}
 }
 
+/* Where the setting stands that a fault names; where it does not stand there, the entry or group that lacks it. */
+static unsigned line_of(const config_t *c, const struct kb_settings_fault *f)
+{
+	const char *dot = strchr(f->key, '.');
+	int list = dot ? (int)(dot - f->key) : (int)strlen(f->key);
+	char path[128];
+
+	if (f->entry)
+		snprintf(path, sizeof path, "%.*s.[%u]%s", list, f->key, f->entry - 1, dot ? dot : "");
+	else
+		snprintf(path, sizeof path, "%s", f->key);
+	const config_setting_t *s = config_lookup(c, path);
+
+	for (char *last; !s && (last = strrchr(path, '.'));) {
+		*last = '\0';
+		s = config_lookup(c, path);
+	}
+	return s ? config_setting_source_line(s) : 0;
+}
+
 static void fill(const config_t *c, struct kb_settings *s, struct kb_settings_report *report)
 {
 	struct target t = {.report = report, .base = (uint8_t *)s, .within = ""};
@@ -250,8 +270,11 @@ static void fill(const config_t *c, struct kb_settings *s, struct kb_settings_re
 	start(&t);
 	walk(&t, config_root_setting(c), "");
 	demand(&t, 0);
-	if (!report->faults)
-		kb_settings_check(s, report);
+	if (report->faults)
+		return;
+	kb_settings_check(s, report);
+	for (size_t i = 0; i < report->faults && i < KB_SETTINGS_FAULTS_MOST; i++)
+		report->fault[i].line = line_of(c, &report->fault[i]);
 }
 
 /* libconfig would open any file that an `@include` names. */

@@ -6,11 +6,13 @@
  * after its own tag has; a caller that must show nothing before the last chunk
  * collects first (kb_age_open does).
  *
- * Ownership:  kb_age_writer and kb_age_reader are the caller's memory; release wipes.
- * Errors:     KB_MALFORMED header or armor grammar (also anything non-canonical),
- *             KB_NOKEY no identity matched, KB_FORGED HMAC or payload tag,
- *             KB_LIMIT work factor or header larger than we take, KB_UNSUPPORTED other versions.
- * Secrets:    file and payload keys live in the context and are wiped at finish or release.
+ * Ownership:  kb_age_writer is the caller's memory; release wipes. A kb_identity is freed by taking its address.
+ * Errors:     KB_MALFORMED header grammar (also anything non-canonical, also a share of low order), KB_ARMOR that of armor,
+ *             KB_NOKEY no identity matched, or a recipient nobody can seal to; KB_FORGED the header's HMAC, KB_PAYLOAD a tag,
+ *             KB_LIMIT work factor, header, or number of recipients that we do not take, KB_UNSUPPORTED other versions,
+ *             KB_BUSY not enough memory for a passphrase's work factor.
+ * Secrets:    file and payload keys live in the context and are wiped at finish or release. The program has called
+ *             sodium_init before anything here.
  * Standard:   age-encryption.org/v1 (X25519 and scrypt stanzas, ChaCha20-Poly1305 STREAM, 64 KiB).
  * Not here:   who the recipients are (roster.h), what is inside (eml.h), identity files (identity.h).
  */
@@ -96,11 +98,16 @@ KB_MUST_USE enum kb_status kb_age_header_open(struct kb_diag *d, struct kb_span 
 /* Length of the header without any key (for splitting a blob); grammar is checked, the HMAC is not. */
 KB_MUST_USE enum kb_status kb_age_header_len(struct kb_diag *d, struct kb_span file, size_t *ret_header_len, size_t *ret_stanzas);
 
-/* Opens a whole file. Nothing is appended to *ret unless everything verified. */
+/* Opens a whole file, armored or not. Nothing is appended to *ret unless everything verified. */
 KB_MUST_USE enum kb_status kb_age_open(struct kb_diag *d, struct kb_span file, const struct kb_age_keys *keys, struct kb_buf *ret);
-/* Streams from source to sink, each chunk after its tag verified. */
+/* Streams a binary file from source to sink, each chunk after its tag verified, with one chunk of either in memory.
+ * What was sunk before a failure is genuine but not all: a caller that shows it shows half a message. */
 KB_MUST_USE enum kb_status kb_age_open_stream(struct kb_diag *d, kb_source_fn *source, void *source_ctx,
     const struct kb_age_keys *keys, kb_sink_fn *sink, void *sink_ctx);
+
+/* An age file as text (RFC 7468), and back: strict, but for white space around it and CRLF. On failure nothing is appended. */
+KB_MUST_USE enum kb_status kb_age_armor(struct kb_span file, struct kb_buf *ret_text);
+KB_MUST_USE enum kb_status kb_age_dearmor(struct kb_diag *d, struct kb_span text, struct kb_buf *ret_file);
 
 /* HKDF-SHA256 (RFC 5869) over crypto_auth_hmacsha256; out_len at most 255 * 32. */
 void kb_hkdf_sha256(uint8_t *out, size_t out_len, struct kb_span ikm, struct kb_span salt, struct kb_span info);

@@ -1,8 +1,10 @@
 /*
  * minisign: Ed25519 keys and detached signatures in minisign's format, so that stock minisign verifies them.
  *
- * Errors:    KB_MALFORMED for the grammar, KB_NOKEY when the key id differs, KB_FORGED when a signature
- *            (of the file, or the global one over the trusted comment) does not verify.
+ * Errors:    KB_MALFORMED for the grammar, with the line as offset; KB_NOKEY when the key id differs, or a passphrase is wrong,
+ *            missing or not asked for; KB_FORGED when a signature (of the file, or the global one over the trusted comment) does
+ *            not verify; KB_UNSUPPORTED for other algorithms ("Ed", minisign's older signatures, among them); KB_LIMIT for a
+ *            trusted comment, or a passphrase's work, that we do not take; KB_BUSY when that work finds no memory.
  * Secrets:   kb_minisign_key is wiped by its release.
  * Standard:  minisign's format: algorithm "ED" (prehashed with BLAKE2b-512), key id of 8 octets.
  *            A secret key file is minisign's own (scrypt), or without passphrase ("kdf none").

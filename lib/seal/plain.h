@@ -18,6 +18,9 @@ bool kb_plain_field(const char *field, size_t n, bool lines);
 /* Exactly n octets as lower-case hexadecimal digits, and back: the text of 2n digits is appended. */
 bool kb_plain_hex(struct kb_span text, uint8_t *ret, size_t n);
 KB_MUST_USE enum kb_status kb_plain_hex_add(struct kb_buf *b, const uint8_t *p, size_t n);
+/* Canonical base64 (RFC 4648 sections 3.3 and 3.5), with or without its padding; *ret_n octets, at most cap. What lies in ret after
+ * a failure is for the caller to wipe. */
+bool kb_plain_base64(struct kb_span text, bool padded, uint8_t *ret, size_t cap, size_t *ret_n);
 /* A decimal number at most `most`, without leading zeros. */
 bool kb_plain_number(struct kb_span text, uint64_t most, uint64_t *ret);
 /* Takes back, and wipes, what was appended to b since it had `len` octets: nothing half-written stays behind. */

@@ -225,6 +225,17 @@ static enum kb_status effect(struct reader *r, struct kb_span text, struct kb_ru
 	return KB_OK;
 }
 
+/* It becomes part of a verdict, and one with a character that is not harmless is believed by nobody (kb_verdict_check): each
+ * message that the rule matched would be turned away. */
+static bool reason_fine(struct kb_span reason)
+{
+	struct kb_buf clean;
+	kb_buf_init(&clean, 4 * KB_REASON_MOST);
+	bool fine = kb_utf8_valid(reason) && kb_text_harmless(&clean, reason, false) == KB_OK && kb_span_eq(kb_buf_span(&clean), reason);
+	kb_buf_release(&clean);
+	return fine;
+}
+
 static enum kb_status on_rule(struct reader *r, struct kb_span rest)
 {
 	struct kb_rule rule = {0};
@@ -236,8 +247,8 @@ static enum kb_status on_rule(struct reader *r, struct kb_span rest)
 	if (eq == SIZE_MAX)
 		return REFUSE(r, "a rule ends in = and a reason");
 	struct kb_span reason = kb_span_trim(kb_span_from(rest, eq + 3));
-	if (!reason.len || reason.len >= KB_REASON_MOST || !kb_utf8_valid(reason))
-		return REFUSE(r, "a reason has 1 to 95 octets of UTF-8");
+	if (!reason.len || reason.len >= KB_REASON_MOST || !reason_fine(reason))
+		return REFUSE(r, "a reason has 1 to 95 octets of UTF-8, without control or hidden characters");
 	memcpy(rule.reason, reason.p, reason.len);
 	int language = kb_span_eq(lang, KB_LIT("any")) ? KB_LANG_OTHER : kb_language_find(lang);
 	if (language < 0)

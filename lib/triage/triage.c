@@ -165,7 +165,8 @@ static void decide(const struct kb_triage *t, const struct kb_mail *m, const str
 	v->ack = !is_machine;
 	if (v->score_e4 >= t->allegation_e4 && !is_machine) {
 		v->class_ = KB_CLASS_ALLEGATION;
-	} else if (v->score_e4 >= t->review_e4) {
+	} else if (v->score_e4 >= t->review_e4 && (!is_machine || f->kind >= 0 || f->flags)) {
+		/* A machine's score is the bias alone where no rule speaks of an act: every list would go to investigators. */
 		v->class_ = KB_CLASS_REVIEW;
 		reason(v, is_machine ? "Sent by a machine, but it speaks of misconduct." : "The score lies between the thresholds.");
 	} else if (is_machine) {

@@ -5,8 +5,9 @@
  *
  * Attaches with ptrace (as root), makes the process perform the one system call with these arguments, prints "ok
  * RESULT" or the name of the error, and lets the process go on where it was, none the wiser. An argument is a number,
- * "s:TEXT" (a string in its memory), "z:N" (N zero octets), "u:PATH" or "i:A.B.C.D:PORT" (a socket address) or "self"
- * (its own id). A descriptor that results is closed again; a process that results is killed at birth.
+ * "s:TEXT" (a string in its memory), "z:N" (N zero octets), "x:HEX" (these octets, then zeros), "u:PATH" or
+ * "i:A.B.C.D:PORT" (a socket address) or "self" (its own id). A descriptor that results is closed again; a process that
+ * results is killed at birth.
  *
  * x86-64 alone. Exit status: 0 whatever the answer is; 2 when it could not be asked.
  */
@@ -92,6 +93,19 @@ static uint64_t place_unix(struct target *t, const char *path)
 	return place(t, &a, sizeof a);
 }
 
+static uint64_t place_hex(struct target *t, const char *text)
+{
+	uint8_t octets[128];
+	size_t n = 0;
+
+	for (; n < sizeof octets && sscanf(text, "%2hhx", &octets[n]) == 1; n++)
+		text += 2;
+	errno = EINVAL;
+	if (*text)
+		die(text);
+	return place(t, octets, n);
+}
+
 static uint64_t argument(struct target *t, const char *text)
 {
 	char *end;
@@ -102,6 +116,8 @@ static uint64_t argument(struct target *t, const char *text)
 		return place(t, text + 2, strlen(text + 2) + 1);
 	if (strncmp(text, "z:", 2) == 0)
 		return place(t, NULL, strtoul(text + 2, NULL, 0));
+	if (strncmp(text, "x:", 2) == 0)
+		return place_hex(t, text + 2);
 	if (strncmp(text, "u:", 2) == 0)
 		return place_unix(t, text + 2);
 	if (strncmp(text, "i:", 2) == 0)

@@ -3,12 +3,14 @@
 check(probe, pids, state_dir) returns a list of faults (empty: every room answers as the table says). Each row is
 asked of a process without a sandbox as well, where it must not be refused: a row that is refused anywhere shows nothing.
 """
+import contextlib
 import pathlib
 import subprocess
 import tempfile
 import time
 
-ALL = {"door", "sorter", "sealer", "vault", "desk", "courier", "runner"}
+ORDER = ["door", "sorter", "sealer", "vault", "desk", "courier", "runner"]
+ALL = set(ORDER)
 REFUSED = {"EPERM", "EACCES"}
 
 # What | call and arguments | rooms that may | rooms where Landlock is what refuses
@@ -43,7 +45,7 @@ TABLE = [
     ("write a sibling's memory", "process_vm_writev {sibling} 0 0 0 0 0", set(), set()),
     ("kill a sibling", "kill {sibling} 0", set(), set()),
     ("kill a sibling's thread", "tgkill {sibling} {sibling} 0", set(), set()),
-    ("queue a signal", "rt_sigqueueinfo {sibling} 0 z:128", set(), set()),
+    ("queue a signal", "rt_sigqueueinfo {sibling} 0 x:0000000000000000ffffffff", set(), set()),  # SI_QUEUE, as sigqueue(3) does
     ("hold a sibling", "pidfd_open {sibling} 0", set(), set()),
     ("take a sibling's descriptor", "pidfd_getfd -1 0 0", set(), set()),
     ("change a sibling's limits", "prlimit64 {sibling} 7 0 z:16", set(), set()),
@@ -82,6 +84,14 @@ PATHS = [
 ]
 
 
+# What nobody may do to a room, whoever asks: a room is undumpable, so that these are refused also where its sandbox is open.
+LOCKED = [
+    ("open a sibling's memory", "openat -100 s:/proc/{sibling}/mem 2"),
+    ("read a sibling's descriptors", "openat -100 s:/proc/{sibling}/fd 0x10000"),
+    ("read a sibling's environment", "openat -100 s:/proc/{sibling}/environ 0"),
+]
+
+
 class Asker:
     def __init__(self, probe, state_dir, scratch, **user):
         self.probe, self.state, self.scratch, self.user = probe, state_dir, scratch, user
@@ -107,16 +117,42 @@ class Asker:
                 control.kill()
 
 
-def check_table(asker, rooms, landlock):
-    for what, call, may, by_landlock in TABLE:
-        answer = asker.free(call)
-        if answer in REFUSED | {"gone"}:
-            yield f"{what}: shows nothing, since a process without a sandbox is refused it too ({answer})"
-        for (room, index), pid in rooms.items():
-            sibling = next(p for p in rooms.values() if p != pid)
-            answer = asker.ask(pid, call, sibling)
-            if (landlock or room not in by_landlock) and (answer in REFUSED) == (room in may):
-                yield f"{room} {index}: {what}: {answer}"
+class Answers:
+    """One row of the table, asked everywhere."""
+
+    def __init__(self, row, free, said):
+        self.what, _, self.may, self.by_landlock = row
+        self.free, self.said = free, said  # said: {(room, index): answer}
+
+    def faults(self, landlock):
+        """A room may what the table says, and is refused it otherwise; and a process without a sandbox is not refused."""
+        if self.free in REFUSED | {"gone"}:
+            yield f"{self.what}: shows nothing, since a process without a sandbox is refused it too ({self.free})"
+        for (room, index), answer in self.said.items():
+            judged = landlock or room not in self.by_landlock
+            if judged and (answer == "gone" or (answer in REFUSED) == (room in self.may)):
+                yield f"{room} {index}: {self.what}: {answer}"
+
+
+def ask_table(asker, rooms, table=None):
+    """Yields Answers, row by row. rooms() gives {(room, index): pid} as it is at that moment."""
+    for row in table or TABLE:
+        pids = rooms()
+        said = {who: asker.ask(pid, row[1], next(p for p in pids.values() if p != pid)) for who, pid in pids.items()}
+        yield Answers(row, asker.free(row[1]), said)
+
+
+def picture(answers, landlock):
+    """The table as a person reads it: a column a room, "." for refused, "may" for allowed."""
+    rooms = sorted({room for a in answers for room, _ in a.said}, key=ORDER.index)
+    yield f"{'':30}" + "".join(f"{r:>9}" for r in rooms) + f"{'no sandbox':>12}"
+    for a in answers:
+        cells = []
+        for r in rooms:
+            answer = a.said[(r, 0)]
+            weak = not landlock and r in a.by_landlock
+            cells.append("(path)" if weak else "." if answer in REFUSED else "may")
+        yield f"{a.what:30}" + "".join(f"{c:>9}" for c in cells) + f"{'refused' if a.free in REFUSED else 'may':>12}"
 
 
 def check_allowed(asker, rooms, landlock):
@@ -125,17 +161,34 @@ def check_allowed(asker, rooms, landlock):
             answer = asker.ask(pid, call)
             if not answer.startswith("ok"):
                 yield f"{room} {index}: {what}: {answer}"
-    for room, call, may in PATHS if landlock else []:
-        if (room, 0) in rooms:
+    for room, call, may in PATHS:
+        if (room, 0) in rooms and (landlock or may):
             answer = asker.ask(rooms[(room, 0)], call)
             if answer.startswith("ok") != may:
                 yield f"{room}: {call}: {answer}"
 
 
-def check(probe, pids, state_dir, landlock=True, **user):
-    """pids: {(room, index): pid}. Needs root, for the sake of ptrace. user: what subprocess takes, to run controls as."""
-    rooms = {k: v for k, v in pids.items() if k[0] in ALL}
+def check_locked(asker, rooms):
+    for what, call in LOCKED:
+        if not asker.free(call).startswith("ok"):
+            yield f"{what}: shows nothing, since a process cannot do it to itself either"
+        for (room, index), pid in rooms.items():
+            answer = asker.ask(pid, call, next(p for p in rooms.values() if p != pid))
+            if answer not in REFUSED:
+                yield f"{room} {index}: {what}: {answer}"
+
+
+@contextlib.contextmanager
+def asking(probe, state_dir, **user):
+    """An Asker with a folder that anybody may write. user: what subprocess takes, to run controls as."""
     with tempfile.TemporaryDirectory(prefix="kbprobe") as scratch:
         pathlib.Path(scratch).chmod(0o777)
-        asker = Asker(probe, state_dir, scratch, **user)
-        return [*check_table(asker, rooms, landlock), *check_allowed(asker, rooms, landlock)]
+        yield Asker(probe, state_dir, scratch, **user)
+
+
+def check(probe, pids, state_dir, landlock=True, **user):
+    """pids: {(room, index): pid}. Needs root, for the sake of ptrace."""
+    rooms = {k: v for k, v in pids.items() if k[0] in ALL}
+    with asking(probe, state_dir, **user) as asker:
+        faults = [f for a in ask_table(asker, lambda: rooms) for f in a.faults(landlock)]
+        return faults + [*check_allowed(asker, rooms, landlock), *check_locked(asker, rooms)]

@@ -1,9 +1,10 @@
 #!/usr/bin/python3
-"""sink: the investigators' mail server of the tests: Debian's aiosmtpd with STARTTLS required, one file a mail.
+"""sink: the investigators' mail server of tests and demonstration: Debian's aiosmtpd, STARTTLS required, into a Maildir.
 
-usage: sink.py PORT FOLDER CERTIFICATE KEY"""
+usage: sink.py PORT MAILDIR CERTIFICATE KEY
+
+Each mail is a file of new/, exactly as it came, below three lines of this server's own: X-MailFrom, X-RcptTo, X-TLS."""
 import asyncio
-import json
 import os
 import ssl
 import sys
@@ -12,27 +13,27 @@ from aiosmtpd.controller import Controller
 
 
 class Keep:
-    def __init__(self, folder):
-        self.folder, self.n = folder, 0
-        os.makedirs(folder, exist_ok=True)
-        self.n = sum(1 for x in os.listdir(folder) if x.endswith(".json"))
+    def __init__(self, maildir):
+        self.maildir = maildir
+        for d in ("", "tmp", "new", "cur"):
+            os.makedirs(os.path.join(maildir, d), exist_ok=True)
+        self.n = sum(len(os.listdir(os.path.join(maildir, d))) for d in ("new", "cur"))
 
     async def handle_DATA(self, server, session, envelope):
         self.n += 1
-        name = os.path.join(self.folder, f"{self.n:06d}")
-        with open(name + ".eml", "wb") as f:
-            f.write(envelope.content)
-        with open(name + ".tmp", "w") as f:
-            json.dump({"from": envelope.mail_from, "to": envelope.rcpt_tos, "tls": bool(session.ssl)}, f)
-        os.rename(name + ".tmp", name + ".json")
+        name = f"{self.n:06d}.sink"
+        head = f"X-MailFrom: {envelope.mail_from}\r\nX-RcptTo: {', '.join(envelope.rcpt_tos)}\r\nX-TLS: {'yes' if session.ssl else 'no'}\r\n"
+        with open(os.path.join(self.maildir, "tmp", name), "wb") as f:
+            f.write(head.encode() + envelope.content)
+        os.rename(os.path.join(self.maildir, "tmp", name), os.path.join(self.maildir, "new", name))
         return "250 2.0.0 taken"
 
 
 def main():
-    port, folder, cert, key = int(sys.argv[1]), *sys.argv[2:5]
+    port, maildir, cert, key = int(sys.argv[1]), *sys.argv[2:5]
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
-    c = Controller(Keep(folder), hostname="127.0.0.1", port=port, tls_context=context, require_starttls=True, data_size_limit=200 << 20)
+    c = Controller(Keep(maildir), hostname="127.0.0.1", port=port, tls_context=context, require_starttls=True, data_size_limit=200 << 20)
     c.start()
     asyncio.new_event_loop().run_forever()
 

@@ -96,6 +96,18 @@ void office_reload(struct office *o)
 	room_settings(&o->room, &o->settings);
 }
 
+void office_settle(struct office *o)
+{
+	const char *text = o->text[KB_LANG_ES];
+
+	o->text[KB_LANG_ES] = "";
+	office_reload(o);
+	room_await(&o->room, KB_HEALTH_TEMPLATE_REFUSED, true);
+	o->text[KB_LANG_ES] = text;
+	office_reload(o);
+	room_await(&o->room, KB_HEALTH_TEMPLATE_REFUSED, false);
+}
+
 void office_vault(struct office *o)
 {
 	kb_fd_close(&o->vault);

@@ -33,6 +33,8 @@ void office_stop(struct office *o);
 void office_free(struct office *o);
 void office_key(struct office *o, uint32_t number);
 void office_reload(struct office *o);
+/* Everything that the supervisor has said is heard: it says two things that show in health. */
+void office_settle(struct office *o);
 /* A new vault: the one before is gone. */
 void office_vault(struct office *o);
 /* A listener on 127.0.0.1; closed: a port that refuses. */

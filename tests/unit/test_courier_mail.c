@@ -142,7 +142,7 @@ TEST(an_acknowledgement_that_does_not_open_is_unsent)
 
 	office_start(o);
 	assert_int_equal(crypto_box_seal(sealed, (const void *)&item, sizeof item, o->key.pub), 0);
-	give_ack_octets(o, 1, KEY + 1, KB_SPAN(sealed, sizeof sealed));
+	give_ack_octets(o, 1, KEY - 1, KB_SPAN(sealed, sizeof sealed));
 	assert_done(done(o), 1, 1, KB_OUTCOME_UNSENT, 0, KB_NOKEY);
 	give_ack_octets(o, 2, KEY, KB_SPAN(sealed, sizeof sealed - 1));
 	assert_done(done(o), 2, 1, KB_OUTCOME_UNSENT, 0, KB_MALFORMED);
@@ -202,6 +202,7 @@ TEST(a_destroyed_key_opens_nothing_any_more_and_others_still_do)
 		say(o->room.control, KB_WIRE_OUTBOX_KEY, &gone, sizeof gone, NULL, 0);
 	}
 	say(o->room.control, KB_WIRE_OUTBOX_KEY, &destroy, sizeof destroy, NULL, 0);
+	office_settle(o);
 	assert_int_equal(crypto_box_seal(sealed, (const void *)&item, sizeof item, old.pub), 0);
 	give_ack_octets(o, 1, KEY, KB_SPAN(sealed, sizeof sealed));
 	assert_done(done(o), 1, 1, KB_OUTCOME_UNSENT, 0, KB_NOKEY);
@@ -210,6 +211,25 @@ TEST(a_destroyed_key_opens_nothing_any_more_and_others_still_do)
 
 	deliver(&r);
 	assert_done(done(o), 2, 1, KB_OUTCOME_DELIVERED, 250, KB_OK);
+	office_stop(o);
+}
+
+TEST(an_acknowledgement_whose_key_has_not_come_yet_is_tried_again)
+{
+	struct office *o = office_new(1);
+	struct kb_ack_item item = item_to("mother@family.example", KB_LANG_EN);
+	uint8_t sealed[KB_ACK_SEALED];
+
+	office_start(o);
+	give_ack_octets(o, 1, KEY + 1, KB_SPAN(sealed, sizeof sealed));
+	assert_done(done(o), 1, 1, KB_OUTCOME_TEMPORARY, 0, KB_AGAIN);
+	office_key(o, KEY + 1);
+	office_settle(o);
+	give_ack(o, 1, &item);
+	struct run r = next_run(o);
+
+	deliver(&r);
+	assert_done(done(o), 1, 1, KB_OUTCOME_DELIVERED, 250, KB_OK);
 	office_stop(o);
 }
 
@@ -279,6 +299,7 @@ int main(void)
 	    RUN(an_acknowledgement_that_does_not_open_is_unsent),
 	    RUN(an_acknowledgement_that_says_more_than_it_may_is_unsent),
 	    RUN(a_destroyed_key_opens_nothing_any_more_and_others_still_do),
+	    RUN(an_acknowledgement_whose_key_has_not_come_yet_is_tried_again),
 	    RUN(without_good_words_acknowledgements_wait_and_referrals_leave),
 	    RUN(words_that_went_bad_are_not_used_and_the_next_ones_are),
 	};

@@ -68,6 +68,8 @@ TEST(a_sealer_is_told_the_envelope_and_how_it_came)
 	assert_true(w.received_s >= before && w.received_s <= (uint64_t)time(NULL));
 	for (size_t i = strlen(w.sender); i < sizeof(w.sender); i++)
 		assert_int_equal(w.sender[i], 0); /* it is hashed whole */
+	result(&d, 0, &w.id, KB_OK);
+	assert_stored(fd, &w.id);
 	kb_fd_close(&fd);
 	door_stop(&d);
 }

@@ -413,6 +413,8 @@ static void words_name_messages_and_the_oldest_comes_first(void **state)
 	assert_int_equal(t.n, 2);
 	assert_true(kb_id_eq(&t.m[0].id, &l[1].row.id)); /* the list is newest first */
 	kite_targets_release(&t);
+	a = (struct kite_args){.word = {"K-0000-0000"}, .words = 1}; /* to the desk, zeros are all cases */
+	assert_int_equal(kite_targets_find(&f->s, &a, false, &t), KB_MALFORMED);
 	a = (struct kite_args){.word = {"K-nonsense"}, .words = 1};
 	assert_int_equal(kite_targets_find(&f->s, &a, false, &t), KB_MALFORMED);
 	assert_non_null(strstr(said(), "K-nonsense"));

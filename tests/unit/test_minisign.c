@@ -85,11 +85,13 @@ TEST(another_text_key_or_comment_does_not_verify)
 {
 	struct kb_span t;
 
-	assert_int_equal(verify(PUBLIC, KB_LIT("a\nc\n"), KB_LIT(COMMENT SIG "\ntrusted comment: " TRUSTED "\n" GLOBAL "\n"), &t), KB_FORGED);
-	assert_int_equal(verify(PUBLIC, KB_LIT(""), KB_LIT(COMMENT SIG "\ntrusted comment: " TRUSTED "\n" GLOBAL "\n"), &t), KB_FORGED);
+	const struct kb_span sig = KB_LIT(COMMENT SIG "\ntrusted comment: " TRUSTED "\n" GLOBAL "\n");
+
+	assert_int_equal(verify(PUBLIC, KB_LIT("a\nc\n"), sig, &t), KB_FORGED);
+	assert_int_equal(verify(PUBLIC, KB_LIT(""), sig, &t), KB_FORGED);
+	assert_int_equal(verify(PUBLIC_OTHER, TEXT, sig, &t), KB_NOKEY);
 	assert_int_equal(verify(PUBLIC, TEXT, KB_LIT(COMMENT SIG "\ntrusted comment: A trusted comment\n" GLOBAL "\n"), &t), KB_FORGED);
 	assert_int_equal(verify(PUBLIC, TEXT, KB_LIT(COMMENT SIG "\ntrusted comment: \n" GLOBAL "\n"), &t), KB_FORGED);
-	assert_int_equal(verify(PUBLIC_OTHER, TEXT, KB_LIT(COMMENT SIG "\ntrusted comment: " TRUSTED "\n" GLOBAL "\n"), &t), KB_NOKEY);
 	/* The comment that nobody signed may say what it likes. */
 	assert_ok(verify(PUBLIC, TEXT, KB_LIT("untrusted comment: x\n" SIG "\ntrusted comment: " TRUSTED "\n" GLOBAL "\n"), &t));
 }
@@ -283,8 +285,8 @@ TEST(a_secret_key_opens_with_its_passphrase_alone)
 
 TEST(a_secret_key_file_has_two_lines)
 {
-	static const char *const bad[] = {"", COMMENT, SECRET "\n", COMMENT SECRET, COMMENT SECRET "\n\n", COMMENT SECRET "\nx", COMMENT SECRET "\r\n",
-	    COMMENT " " SECRET "\n", COMMENT PUBLIC "\n", COMMENT SECRET "=\n", "comment: x\n" SECRET "\n"};
+	static const char *const bad[] = {"", COMMENT, SECRET "\n", COMMENT SECRET, COMMENT SECRET "\n\n", COMMENT SECRET "\nx",
+	    COMMENT SECRET "\r\n", COMMENT " " SECRET "\n", COMMENT PUBLIC "\n", COMMENT SECRET "=\n", "comment: x\n" SECRET "\n"};
 	struct kb_minisign_key k;
 
 	for (size_t i = 0; i < KB_LEN(bad); i++)
@@ -299,7 +301,8 @@ static enum kb_status parse_changed(const char *secret, const char *passphrase, 
 	struct kb_minisign_key k;
 	size_t n = 0;
 
-	assert_int_equal(sodium_base642bin(octets, sizeof(octets), secret, strlen(secret), NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL), 0);
+	assert_int_equal(
+	    sodium_base642bin(octets, sizeof(octets), secret, strlen(secret), NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL), 0);
 	assert_int_equal(n, sizeof(octets));
 	octets[at] ^= mask;
 	assert_non_null(sodium_bin2base64(text + strlen(text), sizeof(text) - strlen(text), octets, n, sodium_base64_VARIANT_ORIGINAL));

@@ -71,93 +71,96 @@ static enum kb_status parse_changed(const char *from, const char *to, size_t *re
 
 #define KEY "age1zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zygs0dsc5v" /* the desk's */
 
+/* clang-format off */
+static const struct {
+	const char *from, *to;
+	enum kb_status st;
+	size_t line;
+} changes[] = {
+	{"kitebox-roster 1", "kitebox-roster 1", KB_OK, 0}, /* the control */
+	{"kitebox-roster 1", "kitebox-roster 2", KB_UNSUPPORTED, 1},
+	{"kitebox-roster 1\n", "", KB_MALFORMED, 1},
+	{"kitebox-roster 1\n", "kitebox-roster 1\nkitebox-roster 1\n", KB_MALFORMED, 2},
+	{"kitebox-roster 1\n", "kitebox-roster 1\r\n", KB_UNSUPPORTED, 1},
+	{"kitebox-roster 1\n", "kitebox-roster 1\n\n", KB_MALFORMED, 2},
+	{"kitebox-roster 1\n", "kitebox-roster 1\n# a comment\n", KB_MALFORMED, 2},
+	{"kitebox-roster 1\n", "kitebox-roster 1 \n", KB_MALFORMED, 1},
+	{"kitebox-roster", " kitebox-roster", KB_MALFORMED, 1},
+	{"store 0", "store  0", KB_MALFORMED, 2},
+	{"cdef", "cdeF", KB_MALFORMED, 2},
+	{"cdef", "cdeg", KB_MALFORMED, 2},
+	{"cdef", "cde", KB_MALFORMED, 2},
+	{"store ", "Store ", KB_MALFORMED, 2},
+	{"version 1", "version 0", KB_MALFORMED, 3},
+	{"version 1", "version 01", KB_MALFORMED, 3},
+	{"version 1", "version 2", KB_MALFORMED, 4},          /* then `previous` may not be zero */
+	{"version 1", "version 4294967296", KB_MALFORMED, 3},
+	{"previous 00", "previous 01", KB_MALFORMED, 4},
+	{"created 2026-11-24T14:21:11Z", "created 2026-11-24T14:21:11", KB_MALFORMED, 5},
+	{"created 2026-11-24T14:21:11Z", "created 2026-11-31T14:21:11Z", KB_MALFORMED, 5},
+	{"epoch 1", "epoch 0", KB_MALFORMED, 6},
+	{KEY, "AGE1ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYGS0DSC5V", KB_MALFORMED, 6},
+	{KEY, "age1zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zygs0dsc5q", KB_MALFORMED, 6},
+	{KEY, KEY " " KEY, KB_MALFORMED, 6},
+	{"referral-key RW", "referral-key RU", KB_UNSUPPORTED, 7},
+	{"referral-key RW", "referral-key W", KB_MALFORMED, 7},
+	{"recovery ", "recovery", KB_MALFORMED, 8},
+	{"person ada", "person Ada", KB_MALFORMED, 9},
+	{"person ada", "person 1da", KB_MALFORMED, 9},
+	{"person ada", "person a-234567890123456", KB_MALFORMED, 9},
+	{"person ada", "person a-2345678901234", KB_OK, 0},
+	{"person ada", "person ben", KB_MALFORMED, 10}, /* twice */
+	{"supervisor", "Supervisor", KB_MALFORMED, 9},
+	{"supervisor", "chief", KB_MALFORMED, 9},
+	{"b1b1b1", "B1b1b1", KB_MALFORMED, 9},
+	{" Ada Supervisor", "", KB_MALFORMED, 9},
+	{" Ada Supervisor", " ", KB_MALFORMED, 9},
+	{"Ada Supervisor", "Ada  Supervisor", KB_MALFORMED, 9},
+	{"Ada Supervisor", "Ada Supervisor ", KB_MALFORMED, 9},
+	{"Ada Supervisor", "Ada\tSupervisor", KB_MALFORMED, 9},
+	{"Ada Supervisor", "Ada \x1B[2J", KB_MALFORMED, 9},
+	{"Ada Supervisor", "Ada \xFF", KB_MALFORMED, 9},
+	{"Ada Supervisor", "A23456789012345678901234567890123456789012345678901234567890123", KB_OK, 0},
+	{"Ada Supervisor", "A234567890123456789012345678901234567890123456789012345678901234", KB_MALFORMED, 9},
+	{"person ada", "custodian " KEY "\nperson ada", KB_MALFORMED, 10}, /* out of order */
+	{"destination oia", "destination prea", KB_MALFORMED, 14},
+	{"intake@oia.example", "intake", KB_MALFORMED, 13},
+	{"intake@oia.example", "@oia.example", KB_MALFORMED, 13},
+	{"intake@oia.example", "intake@", KB_MALFORMED, 13},
+	{"intake@oia.example", "in@take@oia.example", KB_MALFORMED, 13},
+	{"intake@oia.example", "<intake@oia.example>", KB_MALFORMED, 13},
+	{"intake@oia.example", "\"in\"@oia.example", KB_MALFORMED, 13},
+	{"intake@oia.example", "intake@oia.example,x@oia.example", KB_MALFORMED, 13},
+	{"intake@oia.example", "intake@oia.example " KEY " " KEY, KB_OK, 0},
+	{"intake@oia.example", "intake@oia.example " KEY " " KEY " " KEY, KB_LIMIT, 13},
+	{"route review,allegation", "route allegation,review", KB_MALFORMED, 15},
+	{"route review,allegation", "route review,review", KB_MALFORMED, 15},
+	{"route review,allegation", "route review,", KB_MALFORMED, 15},
+	{"route review,allegation", "route ,review", KB_MALFORMED, 15},
+	{"route review,allegation", "route -,review", KB_MALFORMED, 15},
+	{"route review,allegation", "route Review", KB_MALFORMED, 15},
+	{"route review,allegation", "route -", KB_MALFORMED, 15}, /* would send everything */
+	{"route review,allegation", "route review,allegation,inquiry,machine", KB_OK, 0},
+	{"route - - sexual-abuse prea", "route - - sexual-abuse none", KB_MALFORMED, 16},
+	{"route - - sexual-abuse prea", "route - - sexual-abuse", KB_MALFORMED, 16},
+	{"route - - sexual-abuse prea", "route - - sexual-abuse prea x", KB_MALFORMED, 16},
+	{"route - - sexual-abuse prea", "route - - names-nobody prea", KB_MALFORMED, 16},
+	{"\nend\n", "\nend", KB_MALFORMED, 18},
+	{"\nend\n", "\n", KB_MALFORMED, 0},
+	{"\nend\n", "\nend\nend\n", KB_MALFORMED, 19},
+	{"\nend\n", "\nend\n\n", KB_MALFORMED, 19},
+	{"\nend\n", "\nend x\n", KB_MALFORMED, 18},
+};
+/* clang-format on */
+
 TEST(each_line_is_of_one_form)
 {
-	static const struct {
-		const char *from, *to;
-		enum kb_status st;
+	for (size_t i = 0; i < KB_LEN(changes); i++) {
 		size_t line;
-	} rows[] = {
-	    {"kitebox-roster 1", "kitebox-roster 1", KB_OK, 0}, /* the control */
-	    {"kitebox-roster 1", "kitebox-roster 2", KB_UNSUPPORTED, 1},
-	    {"kitebox-roster 1\n", "", KB_MALFORMED, 1},
-	    {"kitebox-roster 1\n", "kitebox-roster 1\nkitebox-roster 1\n", KB_MALFORMED, 2},
-	    {"kitebox-roster 1\n", "kitebox-roster 1\r\n", KB_UNSUPPORTED, 1},
-	    {"kitebox-roster 1\n", "kitebox-roster 1\n\n", KB_MALFORMED, 2},
-	    {"kitebox-roster 1\n", "kitebox-roster 1\n# a comment\n", KB_MALFORMED, 2},
-	    {"kitebox-roster 1\n", "kitebox-roster 1 \n", KB_MALFORMED, 1},
-	    {"kitebox-roster", " kitebox-roster", KB_MALFORMED, 1},
-	    {"store 0", "store  0", KB_MALFORMED, 2},
-	    {"cdef", "cdeF", KB_MALFORMED, 2},
-	    {"cdef", "cdeg", KB_MALFORMED, 2},
-	    {"cdef", "cde", KB_MALFORMED, 2},
-	    {"store ", "Store ", KB_MALFORMED, 2},
-	    {"version 1", "version 0", KB_MALFORMED, 3},
-	    {"version 1", "version 01", KB_MALFORMED, 3},
-	    {"version 1", "version 2", KB_MALFORMED, 4},          /* then `previous` may not be zero */
-	    {"version 1", "version 4294967296", KB_MALFORMED, 3},
-	    {"previous 00", "previous 01", KB_MALFORMED, 4},
-	    {"created 2026-11-24T14:21:11Z", "created 2026-11-24T14:21:11", KB_MALFORMED, 5},
-	    {"created 2026-11-24T14:21:11Z", "created 2026-11-31T14:21:11Z", KB_MALFORMED, 5},
-	    {"epoch 1", "epoch 0", KB_MALFORMED, 6},
-	    {KEY, "AGE1ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYG3ZYGS0DSC5V", KB_MALFORMED, 6},
-	    {KEY, "age1zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zyg3zygs0dsc5q", KB_MALFORMED, 6},
-	    {KEY, KEY " " KEY, KB_MALFORMED, 6},
-	    {"referral-key RW", "referral-key RU", KB_UNSUPPORTED, 7},
-	    {"referral-key RW", "referral-key W", KB_MALFORMED, 7},
-	    {"recovery ", "recovery", KB_MALFORMED, 8},
-	    {"person ada", "person Ada", KB_MALFORMED, 9},
-	    {"person ada", "person 1da", KB_MALFORMED, 9},
-	    {"person ada", "person a-234567890123456", KB_MALFORMED, 9},
-	    {"person ada", "person a-2345678901234", KB_OK, 0},
-	    {"person ada", "person ben", KB_MALFORMED, 10}, /* twice */
-	    {"supervisor", "Supervisor", KB_MALFORMED, 9},
-	    {"supervisor", "chief", KB_MALFORMED, 9},
-	    {"b1b1b1", "B1b1b1", KB_MALFORMED, 9},
-	    {" Ada Supervisor", "", KB_MALFORMED, 9},
-	    {" Ada Supervisor", " ", KB_MALFORMED, 9},
-	    {"Ada Supervisor", "Ada  Supervisor", KB_MALFORMED, 9},
-	    {"Ada Supervisor", "Ada Supervisor ", KB_MALFORMED, 9},
-	    {"Ada Supervisor", "Ada\tSupervisor", KB_MALFORMED, 9},
-	    {"Ada Supervisor", "Ada \x1B[2J", KB_MALFORMED, 9},
-	    {"Ada Supervisor", "Ada \xFF", KB_MALFORMED, 9},
-	    {"Ada Supervisor", "A23456789012345678901234567890123456789012345678901234567890123", KB_OK, 0},
-	    {"Ada Supervisor", "A234567890123456789012345678901234567890123456789012345678901234", KB_MALFORMED, 9},
-	    {"person ada", "custodian " KEY "\nperson ada", KB_MALFORMED, 10}, /* out of order */
-	    {"destination oia", "destination prea", KB_MALFORMED, 14},
-	    {"intake@oia.example", "intake", KB_MALFORMED, 13},
-	    {"intake@oia.example", "@oia.example", KB_MALFORMED, 13},
-	    {"intake@oia.example", "intake@", KB_MALFORMED, 13},
-	    {"intake@oia.example", "in@take@oia.example", KB_MALFORMED, 13},
-	    {"intake@oia.example", "<intake@oia.example>", KB_MALFORMED, 13},
-	    {"intake@oia.example", "\"in\"@oia.example", KB_MALFORMED, 13},
-	    {"intake@oia.example", "intake@oia.example,x@oia.example", KB_MALFORMED, 13},
-	    {"intake@oia.example", "intake@oia.example " KEY " " KEY, KB_OK, 0},
-	    {"intake@oia.example", "intake@oia.example " KEY " " KEY " " KEY, KB_LIMIT, 13},
-	    {"route review,allegation", "route allegation,review", KB_MALFORMED, 15},
-	    {"route review,allegation", "route review,review", KB_MALFORMED, 15},
-	    {"route review,allegation", "route review,", KB_MALFORMED, 15},
-	    {"route review,allegation", "route ,review", KB_MALFORMED, 15},
-	    {"route review,allegation", "route -,review", KB_MALFORMED, 15},
-	    {"route review,allegation", "route Review", KB_MALFORMED, 15},
-	    {"route review,allegation", "route -", KB_MALFORMED, 15}, /* would send everything */
-	    {"route review,allegation", "route review,allegation,inquiry,machine", KB_OK, 0},
-	    {"route - - sexual-abuse prea", "route - - sexual-abuse none", KB_MALFORMED, 16},
-	    {"route - - sexual-abuse prea", "route - - sexual-abuse", KB_MALFORMED, 16},
-	    {"route - - sexual-abuse prea", "route - - sexual-abuse prea x", KB_MALFORMED, 16},
-	    {"route - - sexual-abuse prea", "route - - names-nobody prea", KB_MALFORMED, 16},
-	    {"\nend\n", "\nend", KB_MALFORMED, 18},
-	    {"\nend\n", "\n", KB_MALFORMED, 0},
-	    {"\nend\n", "\nend\nend\n", KB_MALFORMED, 19},
-	    {"\nend\n", "\nend\n\n", KB_MALFORMED, 19},
-	    {"\nend\n", "\nend x\n", KB_MALFORMED, 18},
-	};
-	for (size_t i = 0; i < KB_LEN(rows); i++) {
-		size_t line;
-		enum kb_status st = parse_changed(rows[i].from, rows[i].to, &line);
+		enum kb_status st = parse_changed(changes[i].from, changes[i].to, &line);
 
-		if (st != rows[i].st || line != rows[i].line)
-			fail_msg("row %zu (%s): %s in line %zu", i, rows[i].to, kb_status_row(st)->name, line);
+		if (st != changes[i].st || line != changes[i].line)
+			fail_msg("row %zu (%s): %s in line %zu", i, changes[i].to, kb_status_row(st)->name, line);
 	}
 }
 
@@ -203,8 +206,8 @@ static void fill_up(struct kb_roster *r)
 
 TEST(a_full_roster_reads_and_one_row_more_is_past_the_limit)
 {
-	static const char *const more[] = {"person zed supervisor " KEY " b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1 Zed\n",
-	    "custodian " KEY "\n", "destination zed z@oia.example " KEY "\n", "route machine - - oia\n"};
+	static const char *const more[] = {
+	    "person zed supervisor " KEY " b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1b1 Zed\n", "custodian " KEY "\n", "destination zed z@oia.example " KEY "\n", "route machine - - oia\n"};
 	static const char *const before[] = {"\ncustodian ", "\ndestination ", "\nroute ", "\nend\n"};
 	struct kb_buf full, text;
 

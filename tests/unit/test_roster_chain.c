@@ -80,7 +80,8 @@ TEST(a_signed_text_that_is_no_roster_is_refused)
 
 	kb_buf_init(&sig, KB_MINISIGN_SIG_MOST);
 	rosterfix_sign(&office, KB_LIT("kitebox-roster 1\nend\n"), &sig);
-	assert_int_equal(kb_roster_verify(NULL, KB_LIT("kitebox-roster 1\nend\n"), kb_buf_span(&sig), &office.pub, NULL, &got), KB_MALFORMED);
+	assert_int_equal(
+	    kb_roster_verify(NULL, KB_LIT("kitebox-roster 1\nend\n"), kb_buf_span(&sig), &office.pub, NULL, &got), KB_MALFORMED);
 	kb_buf_release(&sig);
 }
 
@@ -240,6 +241,27 @@ TEST(a_chain_with_anything_else_in_it_is_refused)
 	kb_buf_release(&bundle);
 }
 
+TEST(a_link_under_another_name_is_refused)
+{
+	static const char *const names[][2] = {{"roster.1", "roster.1.minisig"}, {"roster.2", "roster.1.minisig"},
+	    {"roster.01", "roster.1.minisig"}, {"roster.1.minisig", "roster.1"}, {"roster.1", "roster.1.sig"}, {"roster.1", "roster.2.minisig"}};
+	struct kb_buf text, sig, bundle;
+
+	kb_buf_init(&text, KB_ROSTER_TEXT_MOST);
+	kb_buf_init(&sig, KB_MINISIGN_SIG_MOST);
+	assert_ok(kb_roster_format(&first, &text));
+	rosterfix_sign(&office, kb_buf_span(&text), &sig);
+	for (size_t i = 0; i < KB_LEN(names); i++) {
+		kb_buf_init(&bundle, KB_ROSTER_TEXT_MOST);
+		assert_ok(kb_bundle_add(&bundle, names[i][0], kb_buf_span(&text)));
+		assert_ok(kb_bundle_add(&bundle, names[i][1], kb_buf_span(&sig)));
+		assert_int_equal(kb_roster_chain_verify(NULL, kb_buf_span(&bundle), &office.pub, &got), i ? KB_SEQUENCE : KB_OK);
+		kb_buf_release(&bundle);
+	}
+	kb_buf_release(&sig);
+	kb_buf_release(&text);
+}
+
 /* Each genuine by itself: versions of two chains of one office, say of before and after a restore. */
 TEST(links_of_two_chains_do_not_join)
 {
@@ -267,6 +289,7 @@ int main(void)
 	    cmocka_unit_test_setup(a_chain_gives_its_newest_version, make),
 	    cmocka_unit_test_setup(a_chain_with_a_link_missing_moved_or_added_is_refused, make),
 	    cmocka_unit_test_setup(a_chain_with_anything_else_in_it_is_refused, make),
+	    cmocka_unit_test_setup(a_link_under_another_name_is_refused, make),
 	    cmocka_unit_test_setup(links_of_two_chains_do_not_join, make),
 	};
 

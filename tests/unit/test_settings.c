@@ -184,14 +184,15 @@ static const struct bad bad[] = {
 };
 /* clang-format on */
 
-TEST(what_is_wrong_is_named_by_its_key)
+TEST(what_is_wrong_is_named_by_its_key_and_line)
 {
 	for (size_t i = 0; i < KB_LEN(bad); i++) {
 		struct kb_settings s;
 
 		if (parse_with(bad[i].key, bad[i].line, &s) != KB_MALFORMED ||
-		    strcmp(report.fault[0].key, bad[i].fault_key) != 0)
-			fail_msg("%s: %zu faults, first %s", bad[i].line, report.faults, report.fault[0].key);
+		    strcmp(report.fault[0].key, bad[i].fault_key) != 0 || report.fault[0].line != 1)
+			fail_msg("%s: %zu faults, first %s in line %u", bad[i].line, report.faults, report.fault[0].key,
+			    report.fault[0].line);
 	}
 }
 
@@ -368,7 +369,7 @@ int main(void)
 	    RUN(a_minimal_file_gets_every_default),
 	    RUN(every_number_takes_its_least_and_its_most_and_nothing_beyond),
 	    RUN(every_row_refuses_a_value_of_another_type),
-	    RUN(what_is_wrong_is_named_by_its_key),
+	    RUN(what_is_wrong_is_named_by_its_key_and_line),
 	    RUN(what_is_right_is_taken),
 	    RUN(every_fault_is_reported_each_with_its_line),
 	    RUN(grammar_and_duplicates_are_faults_with_a_line),

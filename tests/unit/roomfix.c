@@ -1,0 +1,215 @@
+/* roomfix: see roomfix.h. */
+#include "roomfix.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static const struct kb_wire_none none;
+
+union rights {
+	struct cmsghdr align;
+	char room[CMSG_SPACE(RIGHTS_MOST * sizeof(int))];
+};
+
+void say(int to, uint16_t type, const void *body, size_t size, const int *fds, size_t n)
+{
+	struct kb_wire_head head = {.type = type, .fds = (uint16_t)n, .size = (uint32_t)size};
+	uint8_t copy[BODY_MOST];
+	union rights u;
+	struct iovec iov[2] = {{&head, sizeof head}, {copy, size}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+
+	assert_true(size <= sizeof copy);
+	memcpy(copy, body, size);
+	if (n) {
+		memset(&u, 0, sizeof u);
+		msg.msg_control = u.room;
+		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
+		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(n * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
+	}
+	struct pollfd p = {.fd = to, .events = POLLOUT};
+	ssize_t put;
+
+	while ((put = sendmsg(to, &msg, MSG_NOSIGNAL)) < 0 && errno == EAGAIN)
+		if (poll(&p, 1, PATIENCE_MS) == 0)
+			fail_msg("nobody listens");
+	assert_int_equal(put, sizeof head + size);
+}
+
+bool silent(int fd, int ms)
+{
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+
+	return poll(&p, 1, ms) == 0;
+}
+
+bool hear(int fd, struct message *m)
+{
+	struct kb_wire_head head;
+	union rights u;
+	struct iovec iov[2] = {{&head, sizeof head}, {m->body, sizeof m->body}};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = u.room, .msg_controllen = sizeof u.room};
+
+	if (silent(fd, PATIENCE_MS))
+		fail_msg("nothing came");
+	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
+
+	if (n <= 0)
+		return false;
+	assert_true(n >= (ssize_t)sizeof head);
+	m->type = head.type;
+	m->size = (size_t)n - sizeof head;
+	m->fds = 0;
+	memset(m->fd, -1, sizeof m->fd);
+	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
+		m->fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(m->fd, CMSG_DATA(c), m->fds * sizeof(int));
+	}
+	assert_int_equal(m->fds, head.fds);
+	assert_int_equal(m->size, head.size);
+	return true;
+}
+
+void message_close(struct message *m)
+{
+	for (size_t i = 0; i < RIGHTS_MOST; i++)
+		kb_fd_close(&m->fd[i]);
+}
+
+int memfd_of(struct kb_span s)
+{
+	int fd;
+
+	assert_ok(kb_memfd_from(NULL, "test", s, &fd));
+	return fd;
+}
+
+static void pair(int ret_fds[2])
+{
+	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds), 0);
+}
+
+static _Noreturn void become(const char *program, int control)
+{
+	char name[64];
+	char *argv[] = {name, NULL}, *env[] = {NULL};
+	const char *slash = strrchr(program, '/');
+
+	kb_field_set(name, sizeof name, kb_span_str(slash ? slash + 1 : program));
+	if (control == 3 ? fcntl(control, F_SETFD, 0) < 0 : dup2(control, 3) < 0)
+		_exit(126);
+	execve(program, argv, env);
+	_exit(127);
+}
+
+void room_start(struct room *r, const char *program, const struct kb_settings *s)
+{
+	int ends[2];
+
+	*r = (struct room){.control = -1};
+	pair(ends);
+	r->pid = fork();
+	assert_true(r->pid >= 0);
+	if (r->pid == 0)
+		become(program, ends[1]);
+	kb_fd_close(&ends[1]);
+	r->control = ends[0];
+	room_settings(r, s);
+}
+
+void room_settings(struct room *r, const struct kb_settings *s)
+{
+	int fd = memfd_of(KB_SPAN(s, sizeof *s));
+
+	say(r->control, KB_WIRE_CONFIG, &none, sizeof none, &fd, 1);
+	kb_fd_close(&fd);
+}
+
+void room_file(struct room *r, enum kb_file kind, uint32_t index, int fd)
+{
+	const struct kb_wire_file w = {.kind = kind, .index = index};
+
+	say(r->control, KB_WIRE_FILE, &w, sizeof w, &fd, 1);
+	kb_fd_close(&fd);
+}
+
+void room_text(struct room *r, enum kb_file kind, uint32_t index, struct kb_span text)
+{
+	room_file(r, kind, index, memfd_of(text));
+}
+
+int room_peer(struct room *r, enum kb_room room)
+{
+	const struct kb_wire_peer w = {.room = room};
+	int ends[2];
+
+	pair(ends);
+	say(r->control, KB_WIRE_PEER, &w, sizeof w, &ends[1], 1);
+	kb_fd_close(&ends[1]);
+	return ends[0];
+}
+
+void room_go(struct room *r, enum kb_room self, bool wait)
+{
+	const struct kb_wire_peer w = {.room = self};
+	struct message m;
+
+	say(r->control, KB_WIRE_GO, &w, sizeof w, NULL, 0);
+	if (wait)
+		room_hear(r, KB_WIRE_READY, &m);
+}
+
+void room_ask_to_stop(struct room *r)
+{
+	say(r->control, KB_WIRE_STOP, &none, sizeof none, NULL, 0);
+}
+
+int room_end(struct room *r)
+{
+	int status;
+
+	assert_int_equal(waitpid(r->pid, &status, 0), r->pid);
+	kb_fd_close(&r->control);
+	return status;
+}
+
+void room_note(struct room *r, const struct message *m)
+{
+	const struct kb_wire_health *w = (const void *)m->body;
+
+	if (m->type != KB_WIRE_HEALTH)
+		return;
+	assert_in_range(w->code, 1, KB_HEALTH_COUNT - 1);
+	r->on[w->code] = w->on ? 1 + (uint32_t)w->count : 0;
+}
+
+void room_hear(struct room *r, uint16_t type, struct message *m)
+{
+	for (;;) {
+		if (!hear(r->control, m))
+			fail_msg("the room has ended");
+		room_note(r, m);
+		if (m->type == type)
+			return;
+		message_close(m);
+	}
+}
+
+void room_await(struct room *r, enum kb_health code, bool on)
+{
+	struct message m;
+
+	while ((r->on[code] > 0) != on)
+		room_hear(r, KB_WIRE_HEALTH, &m);
+}
