@@ -38,7 +38,7 @@ static const struct bounds bounds[KB_ROOM_COUNT] = {
 	[KB_ROOM_VAULT]   = {0,    16384},
 	[KB_ROOM_DESK]    = {2048, 2048},
 	[KB_ROOM_COURIER] = {2048, 2048},
-	[KB_ROOM_RUNNER]  = {1024, 64},
+	[KB_ROOM_RUNNER]  = {4096, 64}, /* maps one mail: the longest message, and what base64 and padding add */
 };
 /* clang-format on */
 

@@ -37,6 +37,7 @@ struct sealer {
 	sd_event_source *timer;
 	bool stopping, hung_said;
 	uint64_t alone_ms; /* since when there was no sorter, the last time */
+	struct kb_triage *names;
 	uint32_t outbox_key;
 	uint8_t outbox_pub[32];
 	uint64_t unreadable, died, hung;
@@ -96,7 +97,7 @@ static void seal_unreadable(struct sealer *s, struct kb_job *job)
 	    .null_sender = !job->submit.sender[0],
 	};
 	c.trusted = trusted;
-	kb_triage_raw(NULL, job->map.s, &c, &job->verdict);
+	kb_triage_raw(s->names, job->map.s, &c, &job->verdict);
 	kb_room_health(s->host, KB_HEALTH_UNREADABLE, true, ++s->unreadable);
 	seal_and_store(s, job);
 }
@@ -138,10 +139,10 @@ static void sorter_lost(struct sealer *s)
 static void sorter_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 {
 	struct sealer *s = ctx;
-	(void)why;
 	if (s->sorter == ch)
 		s->sorter = NULL;
 	s->alone_ms = kb_room_now_ms(s->host);
+	kb_room_peer_closed(s->host, KB_ROOM_SORTER, kb_room_index(s->host), why);
 	kb_channel_free(&ch);
 	sorter_lost(s);
 }
@@ -263,9 +264,7 @@ static void send_staff(struct sealer *s)
 	struct kb_wire_none none = {0};
 	KB_AUTO(kb_fd_close) int fd = -1;
 	kb_buf_init(&names, KB_PERSONS_MOST * (sizeof(s->roster.person[0].name) + 1));
-	enum kb_status st = KB_OK;
-	for (size_t i = 0; st == KB_OK && i < s->roster.persons; i++)
-		st = kb_buf_printf(&names, "%s\n", s->roster.person[i].name);
+	enum kb_status st = kb_roster_names(&s->roster, &names);
 	if (st == KB_OK)
 		st = kb_memfd_from(&d, "staff", kb_buf_span(&names), &fd);
 	if (st == KB_OK)
@@ -273,6 +272,19 @@ static void send_staff(struct sealer *s)
 	kb_buf_release(&names);
 	if (st != KB_OK)
 		kb_room_log(s->host, LOG_ERR, &d, "the sorter could not be given the staff list");
+}
+
+/* Also where no sorter can say so, a case that names somebody of the desk is not for them. */
+static enum kb_status learn_names(struct sealer *s)
+{
+	struct kb_buf names;
+	kb_triage_free(&s->names);
+	kb_buf_init(&names, KB_PERSONS_MOST * (sizeof(s->roster.person[0].name) + 1));
+	enum kb_status st = kb_roster_names(&s->roster, &names);
+	if (st == KB_OK)
+		st = kb_triage_names(kb_buf_span(&names), &s->names);
+	kb_buf_release(&names);
+	return st;
 }
 
 /* The vault's chain under the office's key, when either has come. */
@@ -290,10 +302,12 @@ static void take_roster(struct sealer *s)
 		st = KB_FAIL(&d, KB_NOKEY, 0, "the roster names no investigators: an allegation could not be referred");
 	if (st == KB_OK && s->roster.version > r.version)
 		st = KB_FAIL(&d, KB_SEQUENCE, r.version, "the roster is older than one that was in force");
-	s->have_roster = st == KB_OK;
-	if (st == KB_OK)
+	if (st == KB_OK) {
 		s->roster = r;
-	else
+		st = learn_names(s);
+	}
+	s->have_roster = st == KB_OK;
+	if (st != KB_OK)
 		kb_room_log(s->host, LOG_ERR, &d, "the roster is refused: intake answers 451 until it is right");
 	kb_room_health(s->host, KB_HEALTH_ROSTER_MISSING, st == KB_NOTFOUND, 0);
 	kb_room_health(s->host, KB_HEALTH_ROSTER_REFUSED, st != KB_OK && st != KB_NOTFOUND, 0);
@@ -329,10 +343,10 @@ static const struct kb_channel_row vault_rows[] = {
 static void door_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 {
 	struct sealer *s = ctx;
-	(void)why;
 	for (size_t i = 0; i < DOORS_MOST; i++)
 		if (s->door[i] == ch)
 			s->door[i] = NULL;
+	kb_room_peer_closed(s->host, KB_ROOM_DOOR, 0, why);
 	for (struct kb_job *j = s->jobs.first; j; j = j->next)
 		if (j->door == ch)
 			j->door = NULL; /* goes on: stored twice it would be recognised, lost it would not */
@@ -342,9 +356,9 @@ static void door_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 static void vault_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 {
 	struct sealer *s = ctx;
-	(void)why;
 	if (s->vault == ch)
 		s->vault = NULL;
+	kb_room_peer_closed(s->host, KB_ROOM_VAULT, 0, why);
 	kb_channel_free(&ch);
 	s->have_roster = false; /* the next vault hands it over again */
 	kb_fd_close(&s->chain);
@@ -462,6 +476,7 @@ static void room_close(void **self)
 	kb_channel_free(&s->vault);
 	kb_fd_close(&s->chain);
 	sd_event_source_unref(s->timer);
+	kb_triage_free(&s->names);
 	free(s);
 	*self = NULL;
 }

@@ -61,15 +61,12 @@ void kb_submit_fingerprint(const struct kb_wire_submit *m, struct kb_span origin
 	sodium_memzero(envelope, sizeof(envelope));
 }
 
-void kb_referral_id(const struct kb_id *message, uint8_t destination, struct kb_id *ret_id)
+enum kb_status kb_roster_names(const struct kb_roster *r, struct kb_buf *ret_lines)
 {
-	static const char label[] = "kitebox referral v1"; /* its NUL is hashed too */
-	uint8_t in[sizeof(label) + KB_ID_LEN + 1], out[32];
-	memcpy(in, label, sizeof(label));
-	memcpy(in + sizeof(label), message->b, KB_ID_LEN);
-	in[sizeof(in) - 1] = destination;
-	crypto_generichash(out, sizeof(out), in, sizeof(in), NULL, 0);
-	memcpy(ret_id->b, out, KB_ID_LEN);
+	enum kb_status st = KB_OK;
+	for (size_t i = 0; st == KB_OK && i < r->persons; i++)
+		st = kb_buf_printf(ret_lines, "%s\n", r->person[i].name);
+	return st;
 }
 
 static bool at_desk(const struct kb_person *p)

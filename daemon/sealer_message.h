@@ -37,8 +37,8 @@ void kb_sealed_release(struct kb_sealed *s);
 uint8_t kb_submit_channel(const struct kb_settings *s, uint32_t mailboxes, bool *ret_trusted);
 /* BLAKE2b-256 over envelope and octets, less Return-Path and Received fields that lead them. */
 void kb_submit_fingerprint(const struct kb_wire_submit *m, struct kb_span original, uint8_t ret_hash[static 32]);
-/* The referral's id follows from message and destination: made twice, it is the same. */
-void kb_referral_id(const struct kb_id *message, uint8_t destination, struct kb_id *ret_id);
+/* Display names, a line each, in roster order. */
+KB_MUST_USE enum kb_status kb_roster_names(const struct kb_roster *r, struct kb_buf *ret_lines);
 /* Bits of persons that may open a case naming `named`; 0 when nobody of the desk is named. */
 uint64_t kb_roster_entitled(const struct kb_roster *r, uint64_t named);
 

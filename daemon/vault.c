@@ -133,20 +133,22 @@ static const struct kb_channel_row courier_rows[] = {
 static void sealer_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 {
 	struct kb_vault *v = ctx;
-	(void)why;
 	kb_vault_intake_forget(v, ch);
-	for (size_t i = 0; i < KB_VAULT_SEALERS_MOST; i++)
-		if (v->sealer[i] == ch)
+	for (uint32_t i = 0; i < KB_VAULT_SEALERS_MOST; i++) {
+		if (v->sealer[i] == ch) {
 			v->sealer[i] = NULL;
+			kb_room_peer_closed(v->host, KB_ROOM_SEALER, i, why);
+		}
+	}
 	kb_channel_free(&ch);
 }
 
 static void desk_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 {
 	struct kb_vault *v = ctx;
-	(void)why;
 	if (v->desk == ch)
 		v->desk = NULL;
+	kb_room_peer_closed(v->host, KB_ROOM_DESK, 0, why);
 	kb_vault_desk_forget(v);
 	kb_channel_free(&ch);
 }
@@ -154,9 +156,9 @@ static void desk_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 static void courier_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 {
 	struct kb_vault *v = ctx;
-	(void)why;
 	if (v->courier == ch)
 		v->courier = NULL;
+	kb_room_peer_closed(v->host, KB_ROOM_COURIER, 0, why);
 	kb_vault_courier_lost(v);
 	kb_channel_free(&ch);
 }

@@ -28,6 +28,9 @@ bool kb_id_eq(const struct kb_id *a, const struct kb_id *b);
 void kb_id_format(const struct kb_id *id, char ret_text[static KB_ID_TEXT]);
 KB_MUST_USE enum kb_status kb_id_parse(struct kb_span text, struct kb_id *ret_id);
 
+/* A referral's id follows from its message and the index of its destination in the roster: made twice, it is the same. */
+void kb_referral_id(const struct kb_id *message, uint8_t destination, struct kb_id *ret_id);
+
 void kb_case_id_random(struct kb_case_id *ret_id);
 void kb_case_id_format(const struct kb_case_id *id, char ret_text[static KB_CASE_TEXT]);
 KB_MUST_USE enum kb_status kb_case_id_parse(struct kb_span text, struct kb_case_id *ret_id);

@@ -19,6 +19,8 @@ KB_MUST_USE enum kb_status kb_triage_open(struct kb_diag *d, struct kb_span rule
 void kb_triage_free(struct kb_triage **t);
 /* Names of the desk's persons, a line each in roster order; replaces those before. */
 KB_MUST_USE enum kb_status kb_triage_staff(struct kb_triage *t, struct kb_span names);
+/* Without rules: finds those names in kb_triage_raw, and says nothing else. */
+KB_MUST_USE enum kb_status kb_triage_names(struct kb_span names, struct kb_triage **ret_t);
 
 struct kb_triage_context {
 	uint8_t channel;  /* enum kb_channel_kind */

@@ -82,3 +82,14 @@ enum kb_status kb_case_id_parse(struct kb_span text, struct kb_case_id *ret_id)
 		ret_id->b[i] = (uint8_t)(v >> (32 - 8 * i));
 	return KB_OK;
 }
+
+void kb_referral_id(const struct kb_id *message, uint8_t destination, struct kb_id *ret_id)
+{
+	static const char label[] = "kitebox referral v1"; /* its NUL is hashed too */
+	uint8_t in[sizeof(label) + KB_ID_LEN + 1], out[32];
+	memcpy(in, label, sizeof(label));
+	memcpy(in + sizeof(label), message->b, KB_ID_LEN);
+	in[sizeof(in) - 1] = destination;
+	crypto_generichash(out, sizeof(out), in, sizeof(in), NULL, 0);
+	memcpy(ret_id->b, out, KB_ID_LEN);
+}

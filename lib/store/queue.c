@@ -84,17 +84,6 @@ static uint64_t release_at(const struct kb_store *s, uint64_t received_s)
 	return s->clocks.held_s < 60 ? at : kb_minute(at + 59);
 }
 
-static void referral_id(const struct kb_id *message, uint8_t index, struct kb_id *ret_id)
-{
-	static const char label[] = "kitebox referral v1"; /* its NUL is hashed too */
-	uint8_t in[sizeof label + KB_ID_LEN + 1], out[32];
-	memcpy(in, label, sizeof label);
-	memcpy(in + sizeof label, message->b, KB_ID_LEN);
-	in[sizeof in - 1] = index;
-	crypto_generichash(out, sizeof out, in, sizeof in, NULL, 0);
-	memcpy(ret_id->b, out, KB_ID_LEN);
-}
-
 static enum kb_status journal_new(struct kb_diag *d, struct kb_store *s, const struct kb_referral *r)
 {
 	struct kb_entry e = entry_of(r->state == KB_REFERRAL_HELD ? KB_ACT_HELD : KB_ACT_REFERRED, "sealer", r);
@@ -127,7 +116,7 @@ enum kb_status kb_referral_add(struct kb_diag *d, struct kb_store *s, const stru
 	r.blob = f->blob;
 	memcpy(r.prehash, f->hash, sizeof r.prehash);
 	memcpy(r.destination, p->referral[i].to->id, sizeof r.destination);
-	referral_id(&m->id, r.index, &r.id);
+	kb_referral_id(&m->id, r.index, &r.id);
 	if (r.state == KB_REFERRAL_QUEUED)
 		r.queued_s = kb_minute(s->now_s);
 	r.next_s = r.state == KB_REFERRAL_HELD ? release_at(s, p->received_s) : r.queued_s;

@@ -336,12 +336,9 @@ static enum kb_status finish(struct reader *r)
 	return KB_OK;
 }
 
-enum kb_status kb_triage_open(struct kb_diag *d, struct kb_span rules, struct kb_triage **ret_t)
+static struct kb_triage *blank(void)
 {
-	if (rules.len > KB_RULES_TEXT_MOST)
-		return KB_FAIL(d, KB_TOOBIG, 0, "the rules are larger than 1 MiB");
 	struct kb_triage *t = calloc(1, sizeof(*t));
-	struct reader r = {t, d, 0};
 	if (!t)
 		abort();
 	t->trie = calloc(KB_TRIE_MOST, sizeof(t->trie[0]));
@@ -349,9 +346,32 @@ enum kb_status kb_triage_open(struct kb_diag *d, struct kb_span rules, struct kb
 	if (!t->trie || !t->rule)
 		abort();
 	t->nodes = 1;
+	return t;
+}
+
+enum kb_status kb_triage_open(struct kb_diag *d, struct kb_span rules, struct kb_triage **ret_t)
+{
+	if (rules.len > KB_RULES_TEXT_MOST)
+		return KB_FAIL(d, KB_TOOBIG, 0, "the rules are larger than 1 MiB");
+	struct kb_triage *t = blank();
+	struct reader r = {t, d, 0};
 	enum kb_status st = read_lines(&r, rules);
 	if (st == KB_OK)
 		st = finish(&r);
+	if (st == KB_OK)
+		*ret_t = t;
+	else
+		kb_triage_free(&t);
+	return st;
+}
+
+enum kb_status kb_triage_names(struct kb_span names, struct kb_triage **ret_t)
+{
+	enum { NEVER = 10001, NO_ODDS = -30000 };
+	struct kb_triage *t = blank();
+	t->bias = NO_ODDS;
+	t->review_e4 = t->allegation_e4 = NEVER;
+	enum kb_status st = kb_triage_staff(t, names);
 	if (st == KB_OK)
 		*ret_t = t;
 	else

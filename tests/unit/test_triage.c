@@ -206,6 +206,23 @@ TEST(what_cannot_be_parsed_is_unreadable_and_waits_for_a_person)
 	kb_triage_free(&t);
 }
 
+TEST(names_are_found_also_where_there_are_no_rules)
+{
+	const struct kb_triage_context c = {0};
+	struct kb_triage *t = NULL;
+	struct kb_verdict v;
+	assert_ok(kb_triage_names(KB_LIT("Anna Quillfeather\nBen Xiomara\n"), &t));
+	kb_triage_raw(t, KB_LIT("Subject: x\r\n\r\nBen Xiomara kicked him in the ribs in handcuffs\r\n"), &c, &v);
+	assert_ok(kb_verdict_check(&v));
+	assert_int_equal(v.named, 2);
+	assert_int_equal(v.class_, KB_CLASS_REVIEW);
+	assert_int_equal(v.flags, KB_FLAG_UNREADABLE | KB_FLAG_NAMES_COORDINATOR);
+	assert_int_equal(v.score_e4, 0);
+	kb_triage_raw(t, KB_LIT("Subject: x\r\n\r\nnobody\r\n"), &c, &v);
+	assert_int_equal(v.named, 0);
+	kb_triage_free(&t);
+}
+
 #define HEAD "kitebox-triage-rules 1\nversion 7\nbias -100\nreview 0.1\nallegation 0.5\n"
 
 /* clang-format off */
@@ -264,6 +281,7 @@ int main(void)
 		RUN(a_member_of_the_desk_is_seen_in_the_text_and_not_in_the_salutation),
 		RUN(identifiers_are_told_from_what_looks_like_them),
 		RUN(what_cannot_be_parsed_is_unreadable_and_waits_for_a_person),
+		RUN(names_are_found_also_where_there_are_no_rules),
 		RUN(rules_that_are_not_exactly_right_are_refused_with_their_line),
 		RUN(a_rule_is_met_in_its_order_and_width),
 	};
