@@ -25,7 +25,8 @@ struct kite_row {
 };
 /* The next record of a page; KB_NOTFOUND at its end. Every enum and length of it is in range. */
 KB_MUST_USE enum kb_status kite_row_next(struct kb_span *page, struct kite_row *ret_r);
-KB_MUST_USE enum kb_status kite_row_open(struct kite_session *s, struct kb_diag *d, const struct kite_row *r, struct kb_summary *ret_s);
+KB_MUST_USE enum kb_status kite_row_open(
+    struct kite_session *s, struct kb_diag *d, const struct kite_row *r, struct kb_summary *ret_s);
 /* Is the message sealed to persons by name instead of to the desk? */
 bool kite_row_restricted(const struct kb_desk_message *m);
 
@@ -49,7 +50,8 @@ struct kite_targets {
 	size_t n, cap;
 };
 /* Oldest first. Said when a word names nothing, or is neither. */
-KB_MUST_USE enum kb_status kite_targets_find(struct kite_session *s, const struct kite_args *a, bool all, struct kite_targets *ret_t);
+KB_MUST_USE enum kb_status kite_targets_find(
+    struct kite_session *s, const struct kite_args *a, bool all, struct kite_targets *ret_t);
 void kite_targets_release(struct kite_targets *t);
 
 struct kite_message {
@@ -65,8 +67,8 @@ typedef enum kb_status kite_message_fn(void *ctx, enum kb_status st, const struc
 KB_MUST_USE enum kb_status kite_fetch(struct kite_session *s, const struct kb_desk_message *rows, size_t n, bool sealed_only,
     kite_message_fn *each, void *ctx);
 /* Opens one sealed file and holds it against its row. */
-KB_MUST_USE enum kb_status kite_message_open(struct kite_session *s, struct kb_diag *d, const struct kb_desk_message *row, struct kb_span sealed,
-    struct kite_message *ret_m);
+KB_MUST_USE enum kb_status kite_message_open(struct kite_session *s, struct kb_diag *d,
+    const struct kb_desk_message *row, struct kb_span sealed, struct kite_message *ret_m);
 void kite_message_release(struct kite_message *m);
 
 #endif

@@ -38,8 +38,8 @@ KB_MUST_USE enum kb_status kite_client_next(struct kite_client *c, struct kb_dia
 /* Reads the end of the answers. */
 KB_MUST_USE enum kb_status kite_client_end(struct kite_client *c, struct kb_diag *d, uint16_t type);
 /* ask, next and end in one, for a request with a single answer. */
-KB_MUST_USE enum kb_status kite_client_get(struct kite_client *c, struct kb_diag *d, uint16_t type, const void *request, size_t request_size,
-    void *ret_answer, size_t size, size_t most, struct kb_buf *ret_body);
+KB_MUST_USE enum kb_status kite_client_get(struct kite_client *c, struct kb_diag *d, uint16_t type, const void *request,
+    size_t request_size, void *ret_answer, size_t size, size_t most, struct kb_buf *ret_body);
 
 /* As kite_fail, with what the desk said. */
 enum kb_status kite_client_fail(const struct kite_client *c, enum kb_status st, const struct kb_diag *d, const char *sentence);

@@ -47,7 +47,8 @@ static enum kb_status verdict(const struct kite_health_sum *sum, struct kb_buf *
 {
 	if (!sum->on[2] && !sum->on[1])
 		return kb_buf_str(b, "All is well.\n");
-	return kb_buf_printf(b, "%zu fault%s, %zu warning%s.\n", sum->on[2], sum->on[2] == 1 ? "" : "s", sum->on[1], sum->on[1] == 1 ? "" : "s");
+	return kb_buf_printf(b, "%zu fault%s, %zu warning%s.\n", sum->on[2], sum->on[2] == 1 ? "" : "s", sum->on[1],
+	    sum->on[1] == 1 ? "" : "s");
 }
 
 static enum kb_status condition(const struct kb_desk_health *h, struct kb_buf *b)
@@ -99,9 +100,16 @@ static enum kb_status numbers(const struct kb_desk_status *s, struct kb_buf *b)
 		const char *label;
 		uint64_t n;
 	} row[] = {
-	    {"messages", s->messages}, {"open cases", s->cases_open}, {"in review, unread", s->review}, {"referrals held", s->held},
-	    {"referrals to be sent", s->queued}, {"referrals delivered", s->delivered}, {"acknowledgements waiting", s->acks_waiting},
-	    {"roster version", s->roster_version}, {"epoch", s->epoch}, {"journal entries", s->journal_seq},
+	    {"messages", s->messages},
+	    {"open cases", s->cases_open},
+	    {"in review, unread", s->review},
+	    {"referrals held", s->held},
+	    {"referrals to be sent", s->queued},
+	    {"referrals delivered", s->delivered},
+	    {"acknowledgements waiting", s->acks_waiting},
+	    {"roster version", s->roster_version},
+	    {"epoch", s->epoch},
+	    {"journal entries", s->journal_seq},
 	};
 	char hash[2 * sizeof(s->journal_head) + 1], since[KB_TIME_TEXT];
 	enum kb_status st = KB_OK;
@@ -113,10 +121,13 @@ static enum kb_status numbers(const struct kb_desk_status *s, struct kb_buf *b)
 		st = number(b, row[i].label, row[i].n);
 	if (st == KB_OK)
 		st = kb_buf_printf(b, "%-28s %s\n", "journal head", hash);
-	return st == KB_OK ? kb_buf_printf(b, "%-28s %.1f of %.1f MiB\n", "store", (double)s->map_used / 1048576, (double)s->map_size / 1048576) : st;
+	return st == KB_OK ? kb_buf_printf(b, "%-28s %.1f of %.1f MiB\n", "store", (double)s->map_used / 1048576,
+				 (double)s->map_size / 1048576)
+			   : st;
 }
 
-enum kb_status kite_health_text(const struct kb_desk_status *s, struct kb_span body, const struct kite_health_sum *sum, struct kb_buf *b)
+enum kb_status kite_health_text(
+    const struct kb_desk_status *s, struct kb_span body, const struct kite_health_sum *sum, struct kb_buf *b)
 {
 	enum kb_status st = verdict(sum, b);
 	if (st == KB_OK)

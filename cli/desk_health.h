@@ -21,7 +21,8 @@ struct kite_health_sum {
 KB_MUST_USE enum kb_status kite_health_sum(const struct kb_desk_status *s, struct kb_span body, struct kite_health_sum *ret_sum);
 
 /* The body has been through kite_health_sum. */
-KB_MUST_USE enum kb_status kite_health_text(const struct kb_desk_status *s, struct kb_span body, const struct kite_health_sum *sum, struct kb_buf *b);
+KB_MUST_USE enum kb_status kite_health_text(
+    const struct kb_desk_status *s, struct kb_span body, const struct kite_health_sum *sum, struct kb_buf *b);
 json_t *kite_health_json(const struct kb_desk_status *s, struct kb_span body, const struct kite_health_sum *sum);
 
 #endif

@@ -65,7 +65,8 @@ static enum kb_status one_grant(struct exporting *e, uint32_t epoch)
 	if (st != KB_OK) {
 		if (e->take.first_failure == KB_OK)
 			e->take.first_failure = st;
-		(void)kite_client_fail(&s->client, st, &d, "the key of an epoch is not exported, so age will not open its messages");
+		(void)kite_client_fail(
+		    &s->client, st, &d, "the key of an epoch is not exported, so age will not open its messages");
 		st = KB_OK;
 	} else {
 		st = put(e, name, kb_buf_span(&file));
@@ -119,7 +120,8 @@ static enum kb_status export(const struct kite *k, struct exporting *e)
 enum kb_status kite_run_export(struct kite *k)
 {
 	if (!kite_args_has(&k->args, "sealed"))
-		return kite_fail(KB_MALFORMED, NULL, "say --sealed: messages are exported as they are stored; kite pull decrypts them");
+		return kite_fail(KB_MALFORMED, NULL,
+		    "say --sealed: messages are exported as they are stored; kite pull decrypts them");
 	struct exporting *e = calloc(1, sizeof(*e));
 	if (!e)
 		abort();

@@ -31,8 +31,8 @@ static enum kb_status check_head(struct kb_diag *d, const struct kb_desk_message
 	return KB_OK;
 }
 
-enum kb_status kite_message_open(struct kite_session *s, struct kb_diag *d, const struct kb_desk_message *row, struct kb_span sealed,
-    struct kite_message *ret_m)
+enum kb_status kite_message_open(struct kite_session *s, struct kb_diag *d, const struct kb_desk_message *row,
+    struct kb_span sealed, struct kite_message *ret_m)
 {
 	const struct kb_identity *id = NULL;
 	enum kb_status st = KB_OK;
@@ -65,13 +65,15 @@ void kite_message_release(struct kite_message *m)
 	memset(m, 0, sizeof(*m));
 }
 
-static enum kb_status check_blob(struct kb_diag *d, const struct kb_desk_blob *b, const struct kb_desk_message *row, struct kb_span sealed)
+static enum kb_status check_blob(
+    struct kb_diag *d, const struct kb_desk_blob *b, const struct kb_desk_message *row, struct kb_span sealed)
 {
 	uint8_t hash[32];
 	if (!kb_id_eq(&b->id, &row->id))
 		return KB_FAIL(d, KB_FORGED, 0, "the desk answers with another message than the one asked for");
 	if (b->status != KB_OK)
-		return kb_fail(d, b->status < KB_STATUS_COUNT ? (enum kb_status)b->status : KB_CORRUPT, 0, 0, "the store does not give it");
+		return kb_fail(d, b->status < KB_STATUS_COUNT ? (enum kb_status)b->status : KB_CORRUPT, 0, 0,
+		    "the store does not give it");
 	crypto_generichash(hash, sizeof(hash), sealed.p, sealed.len, NULL, 0);
 	if (sodium_memcmp(hash, b->sealed_hash, sizeof(hash)) != 0)
 		return KB_FAIL(d, KB_FORGED, 0, "it is not what the journal says was stored");
@@ -79,8 +81,8 @@ static enum kb_status check_blob(struct kb_diag *d, const struct kb_desk_blob *b
 }
 
 /* Opens and hands over one answer. *ret_again: it is to be asked for again. */
-static enum kb_status hand_over(struct kite_session *s, const struct kb_desk_blob *b, const struct kb_desk_message *row, struct kb_span sealed,
-    bool sealed_only, kite_message_fn *each, void *ctx, bool *ret_again)
+static enum kb_status hand_over(struct kite_session *s, const struct kb_desk_blob *b, const struct kb_desk_message *row,
+    struct kb_span sealed, bool sealed_only, kite_message_fn *each, void *ctx, bool *ret_again)
 {
 	struct kite_message m = {.row = row, .sealed = sealed};
 	struct kb_diag d = {0};
@@ -96,8 +98,8 @@ static enum kb_status hand_over(struct kite_session *s, const struct kb_desk_blo
 }
 
 /* One request. *ret_done: how many of the rows, from the first on, need not be asked for again. */
-static enum kb_status batch(struct kite_session *s, const struct kb_desk_message *rows, size_t n, bool sealed_only, kite_message_fn *each,
-    void *ctx, size_t *ret_done)
+static enum kb_status batch(struct kite_session *s, const struct kb_desk_message *rows, size_t n, bool sealed_only,
+    kite_message_fn *each, void *ctx, size_t *ret_done)
 {
 	struct kb_desk_open ask = {.n = (uint32_t)n};
 	struct kb_desk_blob b;
@@ -120,7 +122,8 @@ static enum kb_status batch(struct kite_session *s, const struct kb_desk_message
 	if (st == KB_OK)
 		st = kite_client_end(&s->client, &d, KB_DESK_OPEN);
 	if (st != KB_OK)
-		return kite_client_fail(&s->client, st == KB_NOTFOUND && !s->client.failed ? KB_MALFORMED : st, &d, "the messages could not be had");
+		return kite_client_fail(&s->client, st == KB_NOTFOUND && !s->client.failed ? KB_MALFORMED : st, &d,
+		    "the messages could not be had");
 	*ret_done = done;
 	return own;
 }
@@ -134,7 +137,8 @@ static void fetch_epochs(struct kite_session *s, const struct kb_desk_message *r
 			continue; /* said of each message that needs it */
 }
 
-enum kb_status kite_fetch(struct kite_session *s, const struct kb_desk_message *rows, size_t n, bool sealed_only, kite_message_fn *each, void *ctx)
+enum kb_status kite_fetch(struct kite_session *s, const struct kb_desk_message *rows, size_t n, bool sealed_only,
+    kite_message_fn *each, void *ctx)
 {
 	enum kb_status st = KB_OK;
 	if (!sealed_only)

@@ -17,7 +17,8 @@ enum kb_status kite_fd_read(struct kb_diag *d, int fd, size_t most, struct kb_bu
 {
 	size_t start = ret->len;
 	for (;;) {
-		size_t left = most - (ret->len - start), room = left < STEP ? left + 1 : STEP; /* one more shows that there is more */
+		size_t left = most - (ret->len - start),
+		       room = left < STEP ? left + 1 : STEP; /* one more shows that there is more */
 		if (kb_buf_reserve(ret, room) != KB_OK)
 			return KB_FAIL(d, KB_TOOBIG, 0, "the file is larger than is taken here");
 		ssize_t n = read(fd, ret->p + ret->len, room);

@@ -70,6 +70,14 @@ static enum kb_status learn(struct kite_folder *f, const char *sub, size_t *cap)
 	return KB_OK;
 }
 
+/* Files are the person's alone; that others see their names is worth a word. */
+static void warn_when_open(const struct kite_folder *f)
+{
+	struct stat s;
+	if (fstat(f->dir, &s) == 0 && (s.st_mode & (S_IRWXG | S_IRWXO)))
+		kite_note("warning: others may look into the folder %s; chmod 700 keeps them out", f->path);
+}
+
 static enum kb_status learn_all(struct kite_folder *f)
 {
 	size_t cap = 0;
@@ -94,8 +102,10 @@ enum kb_status kite_folder_open(const char *path, const char *suffix, bool maild
 		st = open_below(path, f.dir, maildir ? "new" : ".", &f.fresh);
 	kb_fd_close(&tmp);
 	kb_fd_close(&cur);
-	if (st == KB_OK)
+	if (st == KB_OK) {
+		warn_when_open(&f);
 		st = learn_all(&f);
+	}
 	if (st != KB_OK)
 		kite_folder_close(&f);
 	else

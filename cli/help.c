@@ -41,7 +41,8 @@ static enum kb_status options(struct kb_buf *b, const struct kite_options *o)
 		if (st == KB_OK && r->value)
 			st = kb_buf_printf(b, " %s", r->value);
 		if (st == KB_OK)
-			st = b->len - start < 27 ? kb_buf_printf(b, "%*s", (int)(28 - (b->len - start)), "") : kb_buf_printf(b, "\n%*s", 28, "");
+			st = b->len - start < 27 ? kb_buf_printf(b, "%*s", (int)(28 - (b->len - start)), "")
+						 : kb_buf_printf(b, "\n%*s", 28, "");
 		if (st == KB_OK)
 			st = wrap(b, 28, r->help);
 	}
@@ -50,7 +51,8 @@ static enum kb_status options(struct kb_buf *b, const struct kite_options *o)
 
 static enum kb_status of_command(struct kb_buf *b, const struct kite_command *c)
 {
-	enum kb_status st = kb_buf_printf(b, "usage: kite %s [OPTION...]%s%s\n\n%s\n\n", c->name, c->words[0] ? " " : "", c->words, c->summary);
+	enum kb_status st = kb_buf_printf(
+	    b, "usage: kite %s [OPTION...]%s%s\n\n%s\n\n", c->name, c->words[0] ? " " : "", c->words, c->summary);
 	if (st == KB_OK && c->options.n)
 		st = options(b, &c->options);
 	if (st == KB_OK && c->options.n)
@@ -70,7 +72,9 @@ static enum kb_status of_all(struct kb_buf *b)
 		st = kb_buf_str(b, "\nOptions of every command:\n");
 	if (st == KB_OK)
 		st = options(b, &kite_common_options);
-	return st == KB_OK ? kb_buf_str(b, "      --version             say which version this is\n\nkite help COMMAND says more; so does kite(1).\n") : st;
+	return st == KB_OK ? kb_buf_str(b, "      --version             say which version this is\n\nkite help COMMAND "
+					   "says more; so does kite(1).\n")
+			   : st;
 }
 
 enum kb_status kite_run_help(struct kite *k)

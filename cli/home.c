@@ -55,7 +55,8 @@ enum kb_status kite_find_home(struct kite *k)
 }
 
 /* given, if it is; else the setting of that name; else the default. */
-static enum kb_status find(const struct kite *k, const char *given, const char *key, const char *otherwise, char ret_path[static KITE_PATH])
+static enum kb_status find(
+    const struct kite *k, const char *given, const char *key, const char *otherwise, char ret_path[static KITE_PATH])
 {
 	struct kb_span from = kb_span_str(given ? given : "");
 	struct kb_buf b;

@@ -80,7 +80,7 @@ enum kb_status kite_json_print(json_t *value)
 	struct kb_diag d = {0};
 	struct kb_buf b;
 	kb_buf_init(&b, SIZE_MAX / 4);
-	int e = json_dump_callback(value, put, &b, JSON_INDENT(2));
+	int e = json_dump_callback(value, put, &b, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	json_decref(value);
 	enum kb_status st = e == 0 ? kb_buf_byte(&b, '\n') : KB_LIMIT;
 	if (st == KB_OK)

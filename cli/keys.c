@@ -65,7 +65,8 @@ static enum kb_status load_one(const struct kite *k, const char *path, struct ki
 	}
 	if (st == KB_OK && (st = kite_keys_parse(lines, keys, &line)) != KB_OK)
 		(void)kite_fail(st, NULL, "line %zu of %s is %s", line, path,
-		    st == KB_LIMIT ? "one identity too many" : "not an identity; a line is empty, a comment with #, or AGE-SECRET-KEY-1...");
+		    st == KB_LIMIT ? "one identity too many"
+				   : "not an identity; a line is empty, a comment with #, or AGE-SECRET-KEY-1...");
 	if (st == KB_OK && keys->n == before)
 		st = kite_fail(KB_MALFORMED, NULL, "there is no identity in %s", path);
 	kb_buf_release(&file);
@@ -83,11 +84,15 @@ enum kb_status kite_keys_load(const struct kite *k, struct kite_keys *ret_keys)
 	if (!kite_args_has(&k->args, "identity")) {
 		(void)snprintf(path, sizeof(path), "%s/identity", k->home);
 		if (access(path, F_OK) < 0)
-			return kite_fail(KB_NOKEY, NULL, "it is sealed to somebody's key, and there is no %s; name an identity with -i FILE", path);
+			return kite_fail(KB_NOKEY, NULL,
+			    "it is sealed to somebody's key, and there is no %s; name an identity with -i FILE", path);
 		st = load_one(k, path, ret_keys);
 	}
-	while (st == KB_OK && (word = kite_args_next(&k->args, "identity", &at)))
-		st = load_one(k, word, ret_keys);
+	while (st == KB_OK && (word = kite_args_next(&k->args, "identity", &at))) {
+		bool twice = strcmp(word, "-") == 0 && (!k->args.words || strcmp(k->args.word[0], "-") == 0);
+		st = twice ? kite_fail(KB_MALFORMED, NULL, "standard input cannot be both the identity and the file; name one of them") :
+			     load_one(k, word, ret_keys);
+	}
 	if (st != KB_OK)
 		kite_keys_release(ret_keys);
 	return st;

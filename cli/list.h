@@ -18,8 +18,8 @@ struct kite_columns kite_list_columns(size_t width, bool terminal);
 KB_MUST_USE enum kb_status kite_list_heading(const struct kite_columns *c, struct kb_buf *b);
 
 /* summary NULL: it did not open, for the reason st. */
-KB_MUST_USE enum kb_status kite_list_line(const struct kite_columns *c, const struct kb_desk_message *m, const struct kb_summary *summary,
-    enum kb_status st, struct kb_buf *b);
+KB_MUST_USE enum kb_status kite_list_line(const struct kite_columns *c, const struct kb_desk_message *m,
+    const struct kb_summary *summary, enum kb_status st, struct kb_buf *b);
 json_t *kite_list_json(const struct kb_desk_message *m, const struct kb_summary *summary, enum kb_status st);
 /* Why something of a message does not open, for a person. */
 const char *kite_closed_reason(enum kb_status st);

@@ -43,8 +43,8 @@ static enum kb_status columns(struct kb_buf *b, const struct kite_columns *c, co
 
 enum kb_status kite_list_heading(const struct kite_columns *c, struct kb_buf *b)
 {
-	const struct kb_span cell[8] = {KB_LIT(" "), KB_LIT("CASE"), KB_LIT("RECEIVED (UTC)"), KB_LIT("CLASS"), KB_LIT("FLAGS"), KB_LIT("CATEGORY"),
-		KB_LIT("FROM"), KB_LIT("SUBJECT")};
+	const struct kb_span cell[8] = {KB_LIT(" "), KB_LIT("CASE"), KB_LIT("RECEIVED (UTC)"), KB_LIT("CLASS"),
+	    KB_LIT("FLAGS"), KB_LIT("CATEGORY"), KB_LIT("FROM"), KB_LIT("SUBJECT")};
 	return columns(b, c, cell);
 }
 
@@ -90,7 +90,8 @@ enum kb_status kite_list_line(const struct kite_columns *c, const struct kb_desk
 	kb_case_id_format(&m->case_id, id);
 	minute(m->received_s, when);
 	kb_buf_init(&flags, 512);
-	uint32_t set = summary ? summary->flags : (m->urgent ? KB_FLAG_URGENT_SAFETY : 0) | (m->unreadable ? KB_FLAG_UNREADABLE : 0);
+	uint32_t set = summary ? summary->flags
+			       : (m->urgent ? KB_FLAG_URGENT_SAFETY : 0) | (m->unreadable ? KB_FLAG_UNREADABLE : 0);
 	enum kb_status made = kb_flags_format(&flags, set & KB_FLAG_ALL);
 	if (made == KB_OK && kite_row_restricted(m))
 		made = kb_buf_str(&flags, flags.len ? ",restricted" : "restricted");

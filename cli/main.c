@@ -40,7 +40,8 @@ static int command_at(int argc, char *const *argv)
 		if (argv[i][0] != '-')
 			return i;
 		for (size_t o = 0; o < kite_common_options.n; o++)
-			if (argv[i][1] == '-' && kite_common_options.row[o].value && strcmp(argv[i] + 2, kite_common_options.row[o].name) == 0)
+			if (argv[i][1] == '-' && kite_common_options.row[o].value &&
+			    strcmp(argv[i] + 2, kite_common_options.row[o].name) == 0)
 				i++;
 	}
 	return 0;

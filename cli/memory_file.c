@@ -15,8 +15,8 @@ enum kb_status kite_memory_parse(struct kb_span text, struct kite_memory *ret_m)
 	if (!kb_span_line(&text, &store) || !kb_span_line(&text, &roster) || text.len || !kb_span_starts(store, KB_LIT("store ")) ||
 	    !kb_span_starts(roster, KB_LIT("roster ")))
 		return KB_MALFORMED;
-	if (kb_id_parse(kb_span_from(store, 6), &m.store) != KB_OK || kb_span_u64(kb_span_from(roster, 7), UINT32_MAX, &version) != KB_OK ||
-	    version == 0)
+	if (kb_id_parse(kb_span_from(store, 6), &m.store) != KB_OK ||
+	    kb_span_u64(kb_span_from(roster, 7), UINT32_MAX, &version) != KB_OK || version == 0)
 		return KB_MALFORMED;
 	m.roster = (uint32_t)version;
 	*ret_m = m;

@@ -39,7 +39,8 @@ static enum kb_status fail(const struct opening *o, enum kb_status st, const str
 	if (st == KB_NOKEY && o->pass)
 		return kite_fail(st, NULL, "%s: the passphrase does not open it; type it again", o->name);
 	if (st == KB_NOKEY)
-		return kite_fail(st, NULL, "%s: it is sealed to others than the identities tried; name another one with -i FILE", o->name);
+		return kite_fail(st, NULL,
+		    "%s: it is sealed to others than the identities tried; name another one with -i FILE", o->name);
 	return kite_fail(st, d, "%s", o->name);
 }
 
@@ -89,7 +90,8 @@ static enum kb_status find_keys(struct opening *o)
 	enum kb_status st;
 	if (kb_span_starts(kb_buf_span(&o->in.head), KB_LIT("age-encryption.org/v1\n-> scrypt "))) {
 		if (kite_args_has(&o->k->args, "identity"))
-			return kite_fail(KB_NOKEY, NULL, "%s: it is sealed with a passphrase, which no identity opens; leave out -i", o->name);
+			return kite_fail(KB_NOKEY, NULL,
+			    "%s: it is sealed with a passphrase, which no identity opens; leave out -i", o->name);
 		st = kite_passphrase_get(o->k, "Passphrase of the file", false, &o->pass);
 		o->use.passphrase = kite_passphrase_span(o->pass);
 		return st;
@@ -179,9 +181,11 @@ enum kb_status kite_run_open(struct kite *k)
 	o->name = strcmp(o->path, "-") == 0 ? "standard input" : o->path;
 	o->stream = kite_args_has(&k->args, "stream");
 	o->terminal = !to && isatty(STDOUT_FILENO) == 1;
-	enum kb_status st = o->terminal && o->stream ?
-		kite_fail(KB_MALFORMED, NULL, "--stream is for files and pipes; name a file with -o, or leave it out on a terminal") :
-		run(o, to);
+	enum kb_status st =
+	    o->terminal && o->stream
+		? kite_fail(KB_MALFORMED, NULL,
+		      "--stream is for files and pipes; name a file with -o, or leave it out on a terminal")
+		: run(o, to);
 	kite_writer_abandon(&o->out);
 	kite_spool_close(&o->in);
 	kite_keys_release(&o->keys);

@@ -67,7 +67,8 @@ static enum kb_status from_file(const char *path, struct kite_passphrase *p)
 	if (st == KB_IO)
 		return kite_fail(st, NULL, "the passphrase file %s cannot be read: %s", path, strerror(errno));
 	if (st == KB_LIMIT)
-		return kite_fail(st, NULL, "the first line of %s is too long for a passphrase; %d octets are the most", path, KITE_PASSPHRASE_MOST);
+		return kite_fail(st, NULL, "the first line of %s is too long for a passphrase; %d octets are the most",
+		    path, KITE_PASSPHRASE_MOST);
 	return KB_OK;
 }
 
@@ -122,7 +123,9 @@ enum kb_status kite_passphrase_get(const struct kite *k, const char *what, bool 
 	if (st == KB_OK && !p->len)
 		st = kite_fail(KB_MALFORMED, NULL, "an empty passphrase protects nothing");
 	if (st == KB_OK && fresh && p->len < KITE_PASSPHRASE_LEAST)
-		st = kite_fail(KB_LIMIT, NULL, "the passphrase is too short; take %d characters at least, better five random words", KITE_PASSPHRASE_LEAST);
+		st = kite_fail(KB_LIMIT, NULL,
+		    "the passphrase is too short; take %d characters at least, better five random words",
+		    KITE_PASSPHRASE_LEAST);
 	if (st == KB_OK)
 		*ret_p = KB_TAKE(p);
 	kite_passphrase_free(&p);

@@ -13,7 +13,8 @@ enum kb_status kite_referral_next(struct kb_span *page, struct kb_desk_referral 
 	if (page->len < sizeof(r))
 		return KB_MALFORMED;
 	memcpy(&r, page->p, sizeof(r));
-	if (!kb_referral_state_name(r.state) || kb_field_get(r.destination, sizeof(r.destination), &destination) != KB_OK || r.last_code > 999)
+	if (!kb_referral_state_name(r.state) ||
+	    kb_field_get(r.destination, sizeof(r.destination), &destination) != KB_OK || r.last_code > 999)
 		return KB_MALFORMED;
 	*page = kb_span_from(*page, sizeof(r));
 	*ret_r = r;
@@ -39,7 +40,8 @@ static enum kb_status columns(struct kb_buf *b, const char *const cell[static CO
 
 enum kb_status kite_referral_heading(struct kb_buf *b)
 {
-	static const char *const cell[COLUMNS] = {"CASE", "TO", "STATE", "RECEIVED (UTC)", "QUEUED", "DELIVERED", "NEXT", "TRIES", "SAID"};
+	static const char *const cell[COLUMNS] = {
+	    "CASE", "TO", "STATE", "RECEIVED (UTC)", "QUEUED", "DELIVERED", "NEXT", "TRIES", "SAID"};
 	return columns(b, cell);
 }
 

@@ -40,7 +40,8 @@ static enum kb_status fetch(struct listing *l)
 	struct kb_diag d = {0};
 	struct kite_client *c = &l->session.client;
 	kb_buf_clear(&l->page);
-	enum kb_status st = kite_client_get(c, &d, KB_DESK_REFERRALS, &l->ask, sizeof(l->ask), &body, sizeof(body), KITE_PAGE_MOST, &l->page);
+	enum kb_status st = kite_client_get(
+	    c, &d, KB_DESK_REFERRALS, &l->ask, sizeof(l->ask), &body, sizeof(body), KITE_PAGE_MOST, &l->page);
 	if (st != KB_OK)
 		return kite_client_fail(c, st, &d, "the referrals could not be had");
 	if (!page_holds(l, body.records) || (body.more && !body.records))

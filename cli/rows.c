@@ -33,7 +33,8 @@ bool kite_row_restricted(const struct kb_desk_message *m)
 }
 
 /* Whose identity opens it: mine for what is sealed by name, the desk's else. */
-static enum kb_status identity_of(struct kite_session *s, struct kb_diag *d, const struct kb_desk_message *m, const struct kb_identity **ret_id)
+static enum kb_status identity_of(
+    struct kite_session *s, struct kb_diag *d, const struct kb_desk_message *m, const struct kb_identity **ret_id)
 {
 	if (!kite_row_restricted(m))
 		return kite_session_epoch(s, d, m->epoch, ret_id);
@@ -90,7 +91,8 @@ enum kb_status kite_list_page(struct kite_session *s, struct kite_list *l)
 	if (!l->more)
 		return KB_NOTFOUND;
 	kb_buf_clear(&l->page);
-	enum kb_status st = kite_client_get(&s->client, &d, KB_DESK_LIST, &l->ask, sizeof(l->ask), &body, sizeof(body), KITE_PAGE_MOST, &l->page);
+	enum kb_status st = kite_client_get(
+	    &s->client, &d, KB_DESK_LIST, &l->ask, sizeof(l->ask), &body, sizeof(body), KITE_PAGE_MOST, &l->page);
 	if (st == KB_NOTFOUND && s->client.failed)
 		return st; /* the desk knows of no such case */
 	if (st != KB_OK)
@@ -138,7 +140,8 @@ static bool gather_page(struct kite_targets *t, size_t before, struct kb_span pa
 }
 
 /* Every message, of one case, or that one with this id. */
-static enum kb_status gather(struct kite_session *s, struct kite_targets *t, const struct kb_case_id *one_case, const struct kb_id *id, bool all)
+static enum kb_status gather(
+    struct kite_session *s, struct kite_targets *t, const struct kb_case_id *one_case, const struct kb_id *id, bool all)
 {
 	struct kite_list l;
 	size_t before = t->n;
@@ -169,7 +172,8 @@ static enum kb_status one_word(struct kite_session *s, struct kite_targets *t, c
 	size_t before = t->n;
 	bool is_case = kite_case_parse(word, &case_id) == KB_OK;
 	if (!is_case && kb_id_parse(kb_span_str(word), &id) != KB_OK)
-		return kite_fail(KB_MALFORMED, NULL, "%s is neither a case, as in K-7Q2M-9XTD, nor a message's id of 32 digits", word);
+		return kite_fail(KB_MALFORMED, NULL,
+		    "%s is neither a case, as in K-7Q2M-9XTD, nor a message's id of 32 digits", word);
 	enum kb_status st = gather(s, t, is_case ? &case_id : NULL, is_case ? NULL : &id, true);
 	if (st == KB_OK && t->n == before)
 		st = kite_fail(KB_NOTFOUND, NULL, "there is no %s that is yours to read; kite list --all shows what is", word);

@@ -42,7 +42,8 @@ static enum kb_status add_recipient(struct sealing *s, struct kb_span text, cons
 	if (s->recipients == KB_AGE_RECIPIENTS_MOST)
 		return kite_fail(KB_LIMIT, NULL, "%s%s: %d recipients are the most", where, at, KB_AGE_RECIPIENTS_MOST);
 	if (kb_recipient_parse(text, &s->to[s->recipients]) != KB_OK)
-		return kite_fail(KB_MALFORMED, NULL, "%s%s is not a recipient; one begins with age1, as age-keygen -y prints it", where, at);
+		return kite_fail(KB_MALFORMED, NULL,
+		    "%s%s is not a recipient; one begins with age1, as age-keygen -y prints it", where, at);
 	s->recipients++;
 	return KB_OK;
 }
@@ -52,6 +53,8 @@ static enum kb_status recipients_file(struct sealing *s, const char *path)
 	struct kb_span rest, line;
 	struct kb_buf b;
 	struct kb_diag d = {0};
+	if (strcmp(path, "-") == 0 && strcmp(s->path, "-") == 0)
+		return kite_fail(KB_MALFORMED, NULL, "standard input cannot be both the recipients and the file; name one of them");
 	kb_buf_init(&b, 2 * FILE_MOST);
 	enum kb_status st = kite_file_read(&d, path, FILE_MOST, &b);
 	if (st != KB_OK)
@@ -77,7 +80,8 @@ static enum kb_status find_recipients(struct sealing *s)
 		st = recipients_file(s, word);
 	if (st == KB_OK && kite_args_has(&s->k->args, "passphrase")) {
 		if (s->recipients)
-			return kite_fail(KB_MALFORMED, NULL, "a file is sealed either with a passphrase or for recipients; leave out -p, or -r and -R");
+			return kite_fail(KB_MALFORMED, NULL,
+			    "a file is sealed either with a passphrase or for recipients; leave out -p, or -r and -R");
 	} else if (st == KB_OK && !s->recipients) {
 		return kite_fail(KB_MALFORMED, NULL, "say who can open it: -r RECIPIENT, -R FILE of them, or -p for a passphrase");
 	}
@@ -104,7 +108,8 @@ static enum kb_status armor_lines(struct sealing *s, size_t n)
 	enum kb_status st = KB_OK;
 	kb_buf_init(&b, 2 * sizeof(s->wait));
 	for (size_t i = 0; st == KB_OK && i < n; i += LINE) {
-		(void)sodium_bin2base64(text, sizeof(text), s->wait + i, n - i < LINE ? n - i : LINE, sodium_base64_VARIANT_ORIGINAL);
+		(void)sodium_bin2base64(
+		    text, sizeof(text), s->wait + i, n - i < LINE ? n - i : LINE, sodium_base64_VARIANT_ORIGINAL);
 		st = kb_buf_printf(&b, "%s\n", text);
 	}
 	if (st == KB_OK)
@@ -136,7 +141,8 @@ static enum kb_status fail(const struct sealing *s, enum kb_status st, const str
 	if (s->out.d.status != KB_OK)
 		return kite_fail(st, &s->out.d, "%s", s->out.is_file ? s->out.name : "standard output");
 	if (st == KB_NOKEY)
-		return kite_fail(st, NULL, "one of the recipients is a key that everybody can open for; it was not made by a person");
+		return kite_fail(st, NULL,
+		    "one of the recipients is a key that everybody can open for; it was not made by a person");
 	if (st == KB_BUSY)
 		return kite_fail(st, NULL, "there is not enough memory for this work factor; take a lower --work-factor");
 	return kite_fail(st, d, "%s", s->name);

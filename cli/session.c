@@ -17,14 +17,16 @@ static enum kb_status greet(struct kite_session *s, struct kb_diag *d)
 }
 
 /* Takes office.pub off the front of the bundle and verifies the rest under the key that is believed. */
-static enum kb_status verify(struct kite_session *s, struct kb_diag *d, struct kb_span bundle, const struct kb_minisign_public *pinned)
+static enum kb_status verify(
+    struct kite_session *s, struct kb_diag *d, struct kb_span bundle, const struct kb_minisign_public *pinned)
 {
 	struct kb_bundle_item item;
 	struct kb_minisign_public office;
 	if (kb_bundle_next(&bundle, &item) != KB_OK || !kb_span_eq(item.name, KB_LIT("office.pub")) ||
 	    kb_minisign_public_parse(d, item.body, &office) != KB_OK)
 		return KB_FAIL(d, KB_MALFORMED, 0, "the desk gives no office key");
-	if (pinned && (sodium_memcmp(pinned->id, office.id, sizeof(office.id)) != 0 || sodium_memcmp(pinned->key, office.key, sizeof(office.key)) != 0))
+	if (pinned && (sodium_memcmp(pinned->id, office.id, sizeof(office.id)) != 0 ||
+			  sodium_memcmp(pinned->key, office.key, sizeof(office.key)) != 0))
 		return KB_FAIL(d, KB_FORGED, 0, "the desk shows another office key than the one that is pinned");
 	enum kb_status st = kb_roster_chain_verify(d, bundle, &office, s->roster);
 	if (st == KB_OK)
@@ -60,7 +62,8 @@ enum kb_status kite_session_meet(struct kite_session *s, struct kb_diag *d, cons
 	kb_buf_init(&s->chain, KITE_CHAIN_MOST);
 	enum kb_status st = greet(s, d);
 	if (st == KB_OK)
-		st = kite_client_get(&s->client, d, KB_DESK_ROSTER, &none, sizeof(none), &body, sizeof(body), KITE_CHAIN_MOST, &bundle);
+		st = kite_client_get(
+		    &s->client, d, KB_DESK_ROSTER, &none, sizeof(none), &body, sizeof(body), KITE_CHAIN_MOST, &bundle);
 	if (st == KB_OK)
 		st = verify(s, d, kb_buf_span(&bundle), pinned);
 	if (st == KB_OK)
@@ -76,7 +79,8 @@ static int find_me(const struct kite_session *s)
 	kb_identity_recipient(s->me->age, &r);
 	for (size_t i = 0; i < s->roster->persons; i++) {
 		const struct kb_person *p = &s->roster->person[i];
-		if (memcmp(p->sign_public, s->me->sign_public, sizeof(p->sign_public)) == 0 && memcmp(&p->recipient, &r, sizeof(r)) == 0)
+		if (memcmp(p->sign_public, s->me->sign_public, sizeof(p->sign_public)) == 0 &&
+		    memcmp(&p->recipient, &r, sizeof(r)) == 0)
 			return (int)i;
 	}
 	return -1;
@@ -122,7 +126,8 @@ enum kb_status kite_session_epoch_public(const struct kite_session *s, uint32_t 
 	if (!r)
 		abort();
 	while (st == KB_NOTFOUND && kb_bundle_next(&rest, &item) == KB_OK) {
-		if (kb_span_find(item.name, KB_LIT(".minisig")) != SIZE_MAX || kb_roster_parse(NULL, item.body, r) != KB_OK || r->epoch != number)
+		if (kb_span_find(item.name, KB_LIT(".minisig")) != SIZE_MAX ||
+		    kb_roster_parse(NULL, item.body, r) != KB_OK || r->epoch != number)
 			continue;
 		*ret_r = r->desk;
 		st = KB_OK;
@@ -139,8 +144,8 @@ enum kb_status kite_session_grant(struct kite_session *s, struct kb_diag *d, uin
 }
 
 /* What the grant holds must be the key that the signed roster names: a host cannot have us read under a key of its own. */
-static enum kb_status open_grant(struct kite_session *s, struct kb_diag *d, struct kb_span file, const struct kb_recipient *expected,
-    struct kb_identity **ret_id)
+static enum kb_status open_grant(struct kite_session *s, struct kb_diag *d, struct kb_span file,
+    const struct kb_recipient *expected, struct kb_identity **ret_id)
 {
 	const struct kb_identity *const mine[] = {s->me->age};
 	const struct kb_age_keys keys = {.identities = mine, .n = 1};

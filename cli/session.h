@@ -55,7 +55,8 @@ KB_MUST_USE enum kb_status kite_session_meet(struct kite_session *s, struct kb_d
 KB_MUST_USE enum kb_status kite_session_login(struct kite_session *s, struct kb_diag *d, const char *purpose);
 
 /* The desk's identity of that epoch; lives as long as the session. */
-KB_MUST_USE enum kb_status kite_session_epoch(struct kite_session *s, struct kb_diag *d, uint32_t number, const struct kb_identity **ret_id);
+KB_MUST_USE enum kb_status kite_session_epoch(
+    struct kite_session *s, struct kb_diag *d, uint32_t number, const struct kb_identity **ret_id);
 /* The public half of an epoch, as the signed chain has it. */
 KB_MUST_USE enum kb_status kite_session_epoch_public(const struct kite_session *s, uint32_t number, struct kb_recipient *ret_r);
 /* The grant as the desk has it: an age file, sealed to the person logged in. */

@@ -29,7 +29,8 @@ static enum kb_status read_memory(const struct kite *k, struct kite_memory *ret_
 	memset(ret_m, 0, sizeof(*ret_m));
 	enum kb_status st = kite_home_read(k, "store", SMALL_FILE, &b);
 	if (st == KB_OK && (st = kite_memory_parse(kb_buf_span(&b), ret_m)) != KB_OK)
-		(void)kite_fail(st, NULL, "%s/store is not what kite wrote there; remove it only if you know why it changed", k->home);
+		(void)kite_fail(st, NULL,
+		    "%s/store is not what kite wrote there; remove it only if you know why it changed", k->home);
 	kb_buf_release(&b);
 	return st == KB_NOTFOUND ? KB_OK : st;
 }
@@ -61,7 +62,9 @@ static enum kb_status pin(const struct kite *k, const struct kite_session *s)
 		st = kite_home_write(k, "office.pub", kb_buf_span(&b));
 	kb_buf_release(&b);
 	if (st == KB_OK)
-		kite_note("first contact: the office key %s is pinned; compare its fingerprint with the setup sheet: %s", line, print);
+		kite_note(
+		    "first contact: the office key %s is pinned; compare its fingerprint with the setup sheet: %s",
+		    line, print);
 	return st;
 }
 
@@ -112,7 +115,8 @@ static enum kb_status open_identity(const struct kite *k, struct kite_session *s
 static void warn_on_host(const struct kite *k, const struct kite_session *s)
 {
 	if (!kite_client_is_far(&s->client) && !kite_home_on_host(k))
-		kite_note("warning: the store is on this machine, so whoever rules it can take your identity and what you open; use a machine of your own");
+		kite_note("warning: the store is on this machine, so whoever rules it can take your identity and what "
+			  "you open; use a machine of your own");
 }
 
 enum kb_status kite_client_reach(const struct kite *k, struct kite_client *ret_c)
@@ -123,7 +127,9 @@ enum kb_status kite_client_reach(const struct kite *k, struct kite_client *ret_c
 	if (st != KB_OK)
 		return st;
 	st = kite_client_open(&d, path, ret_c);
-	return st == KB_OK ? KB_OK : kite_fail(st, &d, "the desk's socket %s; is kiteboxd running, and are you in its group?", path);
+	return st == KB_OK
+		   ? KB_OK
+		   : kite_fail(st, &d, "the desk's socket %s; is kiteboxd running, and are you in its group?", path);
 }
 
 enum kb_status kite_session_begin(const struct kite *k, const char *purpose, struct kite_session *ret_s)

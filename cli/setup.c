@@ -52,7 +52,8 @@ static enum kb_status write_all(int dir, const char *out, const struct kite_file
 		if (st == KB_OK)
 			st = kite_dir_sync(&d, folder);
 		if (st != KB_OK)
-			(void)kite_fail(st, &d, "%s/%s; the office is not whole, remove %s and set it up again", out, f->file[i].path, out);
+			(void)kite_fail(st, &d, "%s/%s; the office is not whole, remove %s and set it up again", out,
+			    f->file[i].path, out);
 	}
 	return st;
 }

@@ -58,6 +58,7 @@ KB_MUST_USE enum kb_status kite_office_make(const struct kite_plan *p, struct kb
     struct kite_files *ret_files, struct kite_office *ret_office);
 /* The setup sheet; short: what is printed at the end of `kite setup`. */
 KB_MUST_USE enum kb_status kite_office_sheet(const struct kite_plan *p, const struct kite_office *o, struct kb_buf *ret_text);
-KB_MUST_USE enum kb_status kite_office_brief(const struct kite_plan *p, const struct kite_office *o, const char *out, struct kb_buf *ret_text);
+KB_MUST_USE enum kb_status kite_office_brief(
+    const struct kite_plan *p, const struct kite_office *o, const char *out, struct kb_buf *ret_text);
 
 #endif

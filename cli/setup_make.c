@@ -51,7 +51,8 @@ struct making {
 };
 
 /* A key file of an office or a person, and its public halves. */
-static enum kb_status make_identity(struct making *m, struct kb_span name, struct kb_buf *file, struct kb_recipient *ret_r, uint8_t *ret_sign)
+static enum kb_status make_identity(
+    struct making *m, struct kb_span name, struct kb_buf *file, struct kb_recipient *ret_r, uint8_t *ret_sign)
 {
 	struct kb_person_key *key = kb_person_key_generate(name);
 	enum kb_status st = kb_person_key_seal(key, m->passphrase, m->plan->work_factor, file);
@@ -74,9 +75,11 @@ static enum kb_status make_office_keys(struct making *m)
 	kb_minisign_generate(&m->office);
 	kb_minisign_generate(&m->referral);
 	m->r->referral = m->referral.pub;
-	enum kb_status st = kb_minisign_key_format(&m->office, m->passphrase, kite_files_add(m->files, "people/%s/office.key", m->plan->person[0].id));
+	enum kb_status st = kb_minisign_key_format(
+	    &m->office, m->passphrase, kite_files_add(m->files, "people/%s/office.key", m->plan->person[0].id));
 	if (st == KB_OK)
-		st = kb_minisign_key_format(&m->referral, KB_SPAN(NULL, 0), kite_files_add(m->files, "host/credentials/referral.key"));
+		st = kb_minisign_key_format(
+		    &m->referral, KB_SPAN(NULL, 0), kite_files_add(m->files, "host/credentials/referral.key"));
 	if (st == KB_OK)
 		st = add_public(kite_files_add(m->files, "host/office.pub"), &m->office.pub);
 	if (st == KB_OK)
@@ -102,7 +105,8 @@ static enum kb_status make_people(struct making *m)
 		memcpy(p->id, m->plan->person[i].id, sizeof(p->id));
 		memcpy(p->name, m->plan->person[i].name, sizeof(p->name));
 		p->role = m->plan->person[i].role;
-		st = make_identity(m, kb_span_str(p->name), kite_files_add(m->files, "people/%s/identity", p->id), &p->recipient, p->sign_public);
+		st = make_identity(m, kb_span_str(p->name), kite_files_add(m->files, "people/%s/identity", p->id),
+		    &p->recipient, p->sign_public);
 		if (st == KB_OK)
 			st = add_public(kite_files_add(m->files, "people/%s/office.pub", p->id), &m->office.pub);
 		if (st == KB_OK && m->plan->desk)
@@ -123,7 +127,8 @@ static void add_route(struct kb_roster *r, size_t destination, uint32_t classes,
  * has one of them, also where no staff is accused. */
 static enum kb_status make_destinations(struct making *m)
 {
-	static const uint32_t accused = 1u << KB_CLASS_ALLEGATION | 1u << KB_CLASS_REVIEW, written = accused | 1u << KB_CLASS_INQUIRY;
+	static const uint32_t accused = 1u << KB_CLASS_ALLEGATION | 1u << KB_CLASS_REVIEW,
+			      written = accused | 1u << KB_CLASS_INQUIRY;
 	enum kb_status st = KB_OK;
 	for (size_t i = 0; st == KB_OK && i < m->plan->destinations; i++) {
 		struct kb_destination *to = &m->r->destination[m->r->destinations++];
@@ -132,7 +137,8 @@ static enum kb_status make_destinations(struct making *m)
 		to->n = 1;
 		to->recipient[0] = m->plan->destination[i].recipient;
 		if (!m->plan->destination[i].own_key)
-			st = make_identity(m, KB_SPAN(NULL, 0), kite_files_add(m->files, "investigators/%s.key", to->id), &to->recipient[0], NULL);
+			st = make_identity(m, KB_SPAN(NULL, 0),
+			    kite_files_add(m->files, "investigators/%s.key", to->id), &to->recipient[0], NULL);
 		if (i == 0 || !m->plan->destination[i].flags)
 			add_route(m->r, i, accused, 0);
 		if (m->plan->destination[i].flags)
@@ -151,7 +157,8 @@ static enum kb_status make_grant(struct making *m, const struct kb_person *p, st
 	kb_buf_init(&sealed, 2 * GRANT_MOST);
 	kb_recipient_format(&m->r->desk, public_text);
 	kb_identity_format(m->desk, secret);
-	enum kb_status st = kb_buf_printf(&text, "# kitebox desk epoch %u\n# public key: %s\n%s\n", (unsigned)m->r->epoch, public_text, secret);
+	enum kb_status st = kb_buf_printf(
+	    &text, "# kitebox desk epoch %u\n# public key: %s\n%s\n", (unsigned)m->r->epoch, public_text, secret);
 	sodium_memzero(secret, sizeof(secret));
 	if (st == KB_OK)
 		st = kb_age_seal(to, KB_LEN(to), kb_buf_span(&text), &sealed);

@@ -39,7 +39,8 @@ static bool address_fine(struct kb_span s)
 	if (at == SIZE_MAX || !at || at + 1 >= s.len || s.len > 255)
 		return false;
 	for (size_t i = 0; i < s.len; i++)
-		if (s.p[i] <= ' ' || s.p[i] >= 0x7F || s.p[i] == '<' || s.p[i] == '>' || s.p[i] == '"' || (s.p[i] == '@' && i != at))
+		if (s.p[i] <= ' ' || s.p[i] >= 0x7F || s.p[i] == '<' || s.p[i] == '>' || s.p[i] == '"' ||
+		    (s.p[i] == '@' && i != at))
 			return false;
 	return true;
 }
@@ -51,12 +52,16 @@ static enum kb_status add_person(struct kite_plan *p, const char *word, uint8_t 
 	struct kb_span id = KB_SPAN(all.p, colon == SIZE_MAX ? all.len : colon);
 	struct kb_span name = colon == SIZE_MAX ? id : kb_span_from(all, colon + 1);
 	if (!id_fine(id))
-		return kite_fail(KB_MALFORMED, NULL, "%s does not begin with an id; write ID:NAME, the ID of at most 15 letters a-z, digits and dashes", word);
+		return kite_fail(KB_MALFORMED, NULL,
+		    "%s does not begin with an id; write ID:NAME, the ID of at most 15 letters a-z, digits and dashes",
+		    word);
 	if (!name_fine(name))
-		return kite_fail(KB_MALFORMED, NULL, "the name in %s is not one; write 1 to 63 octets of UTF-8 without control characters", word);
+		return kite_fail(KB_MALFORMED, NULL,
+		    "the name in %s is not one; write 1 to 63 octets of UTF-8 without control characters", word);
 	for (size_t i = 0; i < p->persons; i++)
 		if (kb_span_eq(kb_span_str(p->person[i].id), id))
-			return kite_fail(KB_MALFORMED, NULL, "two persons have the id %s; give each one of their own", p->person[i].id);
+			return kite_fail(KB_MALFORMED, NULL, "two persons have the id %s; give each one of their own",
+			    p->person[i].id);
 	if (p->persons == KB_PERSONS_MOST)
 		return kite_fail(KB_LIMIT, NULL, "%d persons are the most an office can have", KB_PERSONS_MOST);
 	kb_field_set(p->person[p->persons].id, sizeof(p->person[0].id), id);
@@ -98,9 +103,11 @@ static enum kb_status destination_extras(struct kite_plan *p, const char *word, 
 	if (has_key && !has_flags)
 		has_flags = take_tail(&key, KB_LIT(":flags="), &flags);
 	if (has_flags && !parse_flags(flags, &p->destination[p->destinations].flags))
-		return kite_fail(KB_MALFORMED, NULL, "the flags in %s are not flags of triage; sexual-abuse or urgent-safety, for example", word);
+		return kite_fail(KB_MALFORMED, NULL,
+		    "the flags in %s are not flags of triage; sexual-abuse or urgent-safety, for example", word);
 	if (has_key && kb_recipient_parse(key, &p->destination[p->destinations].recipient) != KB_OK)
-		return kite_fail(KB_MALFORMED, NULL, "the key in %s is not a recipient; it begins with age1, as age-keygen -y prints it", word);
+		return kite_fail(KB_MALFORMED, NULL,
+		    "the key in %s is not a recipient; it begins with age1, as age-keygen -y prints it", word);
 	p->destination[p->destinations].own_key = has_key;
 	return KB_OK;
 }
@@ -114,10 +121,14 @@ static enum kb_status add_destination(struct kite_plan *p, const char *word)
 	struct kb_span id = KB_SPAN(all.p, colon == SIZE_MAX ? all.len : colon);
 	struct kb_span rest = colon == SIZE_MAX ? KB_SPAN(NULL, 0) : kb_span_from(all, colon + 1);
 	if (!id_fine(id))
-		return kite_fail(KB_MALFORMED, NULL, "%s does not begin with an id; write ID:ADDRESS, the ID of at most 15 letters a-z, digits and dashes", word);
+		return kite_fail(KB_MALFORMED, NULL,
+		    "%s does not begin with an id; write ID:ADDRESS, the ID of at most 15 letters a-z, digits and "
+		    "dashes",
+		    word);
 	for (size_t i = 0; i < p->destinations; i++)
 		if (kb_span_eq(kb_span_str(p->destination[i].id), id))
-			return kite_fail(KB_MALFORMED, NULL, "two destinations have the id %s; give each one of its own", p->destination[i].id);
+			return kite_fail(KB_MALFORMED, NULL,
+			    "two destinations have the id %s; give each one of its own", p->destination[i].id);
 	enum kb_status st = destination_extras(p, word, &rest);
 	if (st != KB_OK)
 		return st;
@@ -161,6 +172,7 @@ enum kb_status kite_plan_parse(const struct kite_args *a, struct kite_plan *ret_
 	if (!ret_p->persons || ret_p->person[0].role != KB_ROLE_SUPERVISOR)
 		return kite_fail(KB_MALFORMED, NULL, "an office needs a supervisor; name one with --supervisor ID:NAME");
 	if (!ret_p->destinations)
-		return kite_fail(KB_MALFORMED, NULL, "an office needs somebody to refer allegations to; name them with --destination ID:ADDRESS");
+		return kite_fail(KB_MALFORMED, NULL,
+		    "an office needs somebody to refer allegations to; name them with --destination ID:ADDRESS");
 	return KB_OK;
 }

@@ -66,7 +66,8 @@ static enum kb_status add_people(struct kb_buf *b, const struct kb_roster *r)
 		const struct kb_person *p = &r->person[i];
 		kb_recipient_format(&p->recipient, recipient);
 		(void)sodium_bin2base64(sign, sizeof(sign), p->sign_public, sizeof(p->sign_public), sodium_base64_VARIANT_ORIGINAL);
-		st = kb_buf_printf(b, "%-17s %s, %s\n  reads with      %s\n  signs with      %s\n", p->id, p->name, kb_role_name(p->role), recipient, sign);
+		st = kb_buf_printf(b, "%-17s %s, %s\n  reads with      %s\n  signs with      %s\n", p->id, p->name,
+		    kb_role_name(p->role), recipient, sign);
 	}
 	return st;
 }
@@ -79,13 +80,15 @@ static enum kb_status add_destinations(struct kb_buf *b, const struct kite_plan 
 		kb_recipient_format(&r->destination[i].recipient[0], recipient);
 		st = kb_buf_printf(b, "%-17s %s: ", r->destination[i].id, r->destination[i].address);
 		if (st == KB_OK && (i == 0 || !plan->destination[i].flags))
-			st = kb_buf_printf(b, "allegations, and what is in doubt%s", plan->destination[i].flags ? "; and what has the flags " : "");
+			st = kb_buf_printf(b, "allegations, and what is in doubt%s",
+			    plan->destination[i].flags ? "; and what has the flags " : "");
 		else if (st == KB_OK)
 			st = kb_buf_str(b, "what has the flags ");
 		if (st == KB_OK)
 			st = kb_flags_format(b, plan->destination[i].flags);
 		if (st == KB_OK)
-			st = kb_buf_printf(b, "\n  reads with      %s%s\n", recipient, plan->destination[i].own_key ? " (their own key)" : "");
+			st = kb_buf_printf(b, "\n  reads with      %s%s\n", recipient,
+			    plan->destination[i].own_key ? " (their own key)" : "");
 	}
 	return st;
 }
@@ -94,7 +97,8 @@ enum kb_status kite_office_sheet(const struct kite_plan *p, const struct kite_of
 {
 	char when[KB_TIME_TEXT];
 	kb_time_format(o->roster.created_s, when);
-	enum kb_status st = kb_buf_printf(ret_text, "Setup sheet of the office%s%s\nmade %s. Nothing on this page is secret; keep it on paper.\n\n",
+	enum kb_status st = kb_buf_printf(ret_text,
+	    "Setup sheet of the office%s%s\nmade %s. Nothing on this page is secret; keep it on paper.\n\n",
 	    p->store_host ? " at " : "", p->store_host ? p->store_host : "", when);
 	if (st == KB_OK)
 		st = add_keys(ret_text, o);
@@ -103,15 +107,22 @@ enum kb_status kite_office_sheet(const struct kite_plan *p, const struct kite_of
 	if (st == KB_OK)
 		st = add_destinations(ret_text, p, &o->roster);
 	if (st == KB_OK)
-		st = kb_buf_printf(ret_text, "\nThe office key, which signs every roster, is people/%s/office.key. It never goes to the server.\n", p->person[0].id);
+		st = kb_buf_printf(ret_text,
+		    "\nThe office key, which signs every roster, is people/%s/office.key. It never goes to the "
+		    "server.\n",
+		    p->person[0].id);
 	return st == KB_OK ? kb_buf_str(ret_text, tail) : st;
 }
 
 enum kb_status kite_office_brief(const struct kite_plan *p, const struct kite_office *o, const char *out, struct kb_buf *ret_text)
 {
-	enum kb_status st = kb_buf_printf(ret_text, "A new office stands in %s: %zu person%s, %zu destination%s.\n\n", out, p->persons,
-	    p->persons == 1 ? "" : "s", p->destinations, p->destinations == 1 ? "" : "s");
+	enum kb_status st = kb_buf_printf(ret_text, "A new office stands in %s: %zu person%s, %zu destination%s.\n\n",
+	    out, p->persons, p->persons == 1 ? "" : "s", p->destinations, p->destinations == 1 ? "" : "s");
 	if (st == KB_OK)
 		st = add_keys(ret_text, o);
-	return st == KB_OK ? kb_buf_printf(ret_text, "\nPrint %s/setup-sheet.txt: it says what goes where. Only %s/host belongs on the server.\n", out, out) : st;
+	return st == KB_OK
+		   ? kb_buf_printf(ret_text,
+			 "\nPrint %s/setup-sheet.txt: it says what goes where. Only %s/host belongs on the server.\n",
+			 out, out)
+		   : st;
 }

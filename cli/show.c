@@ -28,9 +28,20 @@ struct showing {
 static const struct {
 	const char *field, *label;
 } head_rows[] = {
-	{"Received", "Received"}, {"Channel", "Channel"}, {"Envelope-From", "Envelope"}, {"Envelope-To", "To"},
-	{"Authentication", "Checks"}, {"Peer", "Peer"}, {"Helo", "Greeting"}, {"TLS", "TLS"}, {"From", "From"}, {"Subject", "Subject"},
-	{"Date", "Date"}, {"Institution", "Institution"}, {"Register-Number", "Register no."}, {"Triage", "Triage"},
+    {"Received", "Received"},
+    {"Channel", "Channel"},
+    {"Envelope-From", "Envelope"},
+    {"Envelope-To", "To"},
+    {"Authentication", "Checks"},
+    {"Peer", "Peer"},
+    {"Helo", "Greeting"},
+    {"TLS", "TLS"},
+    {"From", "From"},
+    {"Subject", "Subject"},
+    {"Date", "Date"},
+    {"Institution", "Institution"},
+    {"Register-Number", "Register no."},
+    {"Triage", "Triage"},
 };
 
 static enum kb_status line(struct kb_buf *b, const char *label, struct kb_span value)
@@ -173,12 +184,14 @@ enum kb_status kite_run_show(struct kite *k)
 	s->k = k;
 	s->raw = kite_args_has(&k->args, "raw");
 	kb_buf_init(&s->text, KITE_OUT_MOST);
-	enum kb_status st = s->raw && k->json ? kite_fail(KB_MALFORMED, NULL, "--raw is octets and --json is not; take one of them") :
-						kite_session_begin(k, "show", &s->session);
+	enum kb_status st = s->raw && k->json
+				? kite_fail(KB_MALFORMED, NULL, "--raw is octets and --json is not; take one of them")
+				: kite_session_begin(k, "show", &s->session);
 	if (st == KB_OK)
 		st = kite_targets_find(&s->session, &k->args, true, &s->targets);
 	if (st == KB_OK && s->raw && s->targets.n > 1)
-		st = kite_fail(KB_MALFORMED, NULL, "%s has %zu messages; with --raw name one of them (kite list %s --json), or use kite pull",
+		st = kite_fail(KB_MALFORMED, NULL,
+		    "%s has %zu messages; with --raw name one of them (kite list %s --json), or use kite pull",
 		    k->args.word[0], s->targets.n, k->args.word[0]);
 	if (st == KB_OK)
 		st = all(s);

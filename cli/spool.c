@@ -85,7 +85,8 @@ static enum kb_status nameless(struct kb_diag *d, int *ret_fd)
 	const char *folder = getenv("TMPDIR");
 	int fd = open(folder && folder[0] == '/' ? folder : "/var/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 	if (fd < 0)
-		return KB_FAIL_SYS(d, "there is no room beside for what comes through a pipe; name the file instead, or use --stream");
+		return KB_FAIL_SYS(
+		    d, "there is no room beside for what comes through a pipe; name the file instead, or use --stream");
 	*ret_fd = fd;
 	return KB_OK;
 }

@@ -28,7 +28,8 @@ struct kite_take {
 };
 
 /* purpose is the command's name. The folder is made only when there is something to be put into it. */
-KB_MUST_USE enum kb_status kite_take_begin(const struct kite *k, const char *purpose, bool maildir, bool sealed, struct kite_take *ret_t);
+KB_MUST_USE enum kb_status kite_take_begin(
+    const struct kite *k, const char *purpose, bool maildir, bool sealed, struct kite_take *ret_t);
 KB_MUST_USE enum kb_status kite_take_all(struct kite_take *t);
 /* "3 messages written to DIR, ..." or the JSON object, to which extra adds what it likes (NULL: nothing). */
 KB_MUST_USE enum kb_status kite_take_say(struct kite_take *t, void (*extra)(void *ctx, json_t *whole), void *ctx);

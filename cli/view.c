@@ -62,7 +62,10 @@ static enum kb_status start(const struct kite *k, struct child *ret_c)
 	if (e != 0) {
 		kb_fd_close(&in[1]);
 		kb_fd_close(&out[0]);
-		return kite_fail(KB_NOTFOUND, NULL, "%s, which takes messages apart, does not start: %s; name its folder with --libexec, or use show --raw", path, strerror(e));
+		return kite_fail(KB_NOTFOUND, NULL,
+		    "%s, which takes messages apart, does not start: %s; name its folder with --libexec, or use show "
+		    "--raw",
+		    path, strerror(e));
 	}
 	ret_c->in = in[1];
 	ret_c->out = out[0];

@@ -51,7 +51,8 @@ void kb_desk_status_answer(const struct kb_wire_health_all *health, const struct
 	if (vault)
 		s = *vault;
 	s.now_s = now_s;
-	s.started_s = health->started_s;
+	if (health->started_s)
+		s.started_s = health->started_s; /* of the house; the vault tells of its own until the supervisor has spoken */
 	s.body_len = records * sizeof(*h);
 	memset(ret_a, 0, sizeof(*ret_a));
 	ret_a->type = KB_DESK_STATUS;

@@ -131,7 +131,7 @@ struct kb_desk_status {
 struct kb_desk_health {
 	char room[12];
 	char code[32];
-	char sentence[196];
+	char sentence[260];
 	uint32_t index, on, level, zero; /* level: 0 fact, 1 warning, 2 fault */
 	uint64_t count, since_s;
 };

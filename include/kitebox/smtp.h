@@ -16,13 +16,15 @@
  *
  * Ownership:  struct kb_smtp is the caller's memory, plain, without pointers but to the settings; nothing is allocated.
  * Errors:     replies. A refused command changes nothing.
- * Limits:     of struct kb_limits: command_octets, message_octets, recipients, hops, messages_a_session; faults and idle words a session.
+ * Limits:     of struct kb_limits: command_octets, message_octets, recipients, hops, messages_a_session; so many faults and
+ *             idle words a session.
  * Secrets:    holds the envelope: wipe it when the session ends.
  * Standard:   RFC 5321; 1870 SIZE, 2034 ENHANCEDSTATUSCODES, 2920 PIPELINING, 3207 STARTTLS, 6152 8BITMIME, 6531 SMTPUTF8;
  *             RFC 2033 for LMTP; codes of RFC 3463.
- * Deviations: white space after "FROM:" and "TO:" is passed over, and before the end of a line; "_" may stand in a domain; a
- *             local part may be longer than 64 octets, as those of bounce addresses are; source routes are checked and
- *             forgotten; octets behind DATA before its 354 end the session (RFC 2920 3.1 forbids them); HELP, VRFY and EXPN say nothing.
+ * Deviations: more is taken than the grammar has: white space behind "FROM:" and "TO:" and at a line's end, "_" in a domain, a
+ *             local part longer than 64 octets (those of bounce addresses are), any printable word after EHLO, 8-bit octets
+ *             that were not declared, NUL in a message. Less is done: source routes are checked and forgotten, VRFY, EXPN and
+ *             HELP tell nothing. Octets behind DATA that did not wait for its 354 end the session (RFC 2920 3.1).
  * Not here:   sockets, TLS, deadlines, memory (daemon/door.h); what is said to servers (smtpsend.h).
  */
 #ifndef KITEBOX_SMTP_H

@@ -34,7 +34,7 @@ _Static_assert(sizeof(struct kb_desk_frame) == 8 && sizeof(struct kb_desk_hello)
     "what kite sends has no holes");
 _Static_assert(sizeof(struct kb_desk_challenge) == 56 && sizeof(struct kb_desk_welcome) == 8 && sizeof(struct kb_desk_blob) == 64 &&
 	sizeof(struct kb_desk_body) == 16 && sizeof(struct kb_desk_message) == 72 && sizeof(struct kb_desk_referral) == 88 &&
-	sizeof(struct kb_desk_status) == 144 && sizeof(struct kb_desk_health) == 272 && sizeof(struct kb_desk_error) == 128,
+	sizeof(struct kb_desk_status) == 144 && sizeof(struct kb_desk_health) == 336 && sizeof(struct kb_desk_error) == 128,
     "what the desk answers has no holes");
 
 const char *kb_channel_kind_name(unsigned kind)

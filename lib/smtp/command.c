@@ -12,13 +12,12 @@
 enum { FAULTS_MOST = 20, IDLE_WORDS_MOST = 100 };
 
 /* Said to which, and what else is to be known of a command. */
-enum { SMTP = 1, LMTP = 2, BOTH = SMTP | LMTP, BARE_WORD = 4, LAST = 8, IDLE_WORD = 16 };
+enum { SMTP = 1, LMTP = 2, BOTH = SMTP | LMTP, LONE = 4, LAST = 8, IDLE = 16 };
 
 #define IN(state) (1u << KB_SMTP_##state)
-#define BEFORE (IN(STRANGER))
-#define AFTER (IN(READY) | IN(MAIL) | IN(RCPT))
-#define ANY (BEFORE | AFTER)
+#define ANY (IN(STRANGER) | IN(READY) | IN(MAIL) | IN(RCPT))
 enum { STAYS = KB_SMTP_STATES };
+#define SILENT { 0, NULL, NULL }
 
 struct command {
 	const char *verb;
@@ -130,26 +129,26 @@ static enum kb_smtp_why foreign(struct kb_smtp *s, struct kb_span arg)
 /* clang-format off */
 /* RFC 5321 4.1.4: the whole dialogue at a glance. */
 static const struct command commands[] = {
-	/* verb      allowed in        then              traits                     run          reply */
-	{ "EHLO",     ANY,              KB_SMTP_READY,    SMTP | IDLE_WORD,          on_hello,    { 0, NULL, NULL }, kb_smtp_say_features },
-	{ "HELO",     ANY,              KB_SMTP_READY,    SMTP | IDLE_WORD,          on_hello,    { 0, NULL, NULL }, kb_smtp_say_hello },
-	{ "LHLO",     ANY,              KB_SMTP_READY,    LMTP | IDLE_WORD,          on_hello,    { 0, NULL, NULL }, kb_smtp_say_features },
-	{ "STARTTLS", IN(READY),        KB_SMTP_SECURING, SMTP | BARE_WORD | LAST,   on_starttls, { 220, "2.0.0", "go ahead" }, NULL },
-	{ "MAIL",     IN(READY),        KB_SMTP_MAIL,     BOTH,                      on_mail,     { 250, "2.1.0", "sender ok" }, NULL },
-	{ "RCPT",     IN(MAIL)|IN(RCPT), KB_SMTP_RCPT,    BOTH,                      on_rcpt,     { 250, "2.1.5", "recipient ok" }, NULL },
-	{ "DATA",     IN(RCPT),         KB_SMTP_OPENING,  BOTH | BARE_WORD | LAST,   on_data,     { 0, NULL, NULL }, NULL },
-	{ "RSET",     ANY,              STAYS,            BOTH | BARE_WORD | IDLE_WORD, on_rset,  { 250, "2.0.0", "forgotten" }, NULL },
-	{ "NOOP",     ANY,              STAYS,            BOTH | IDLE_WORD,          NULL,        { 250, "2.0.0", "yes" }, NULL },
-	{ "VRFY",     ANY,              STAYS,            BOTH | IDLE_WORD,          NULL,        { 252, "2.5.0", "send to it, and you will hear" }, NULL },
-	{ "HELP",     ANY,              STAYS,            BOTH | IDLE_WORD,          NULL,        { 214, "2.0.0", "RFC 5321 says it all" }, NULL },
-	{ "QUIT",     ANY,              KB_SMTP_ENDED,    BOTH | BARE_WORD,          NULL,        { 221, "2.0.0", "good bye" }, NULL },
-	{ "EXPN",     ANY,              STAYS,            BOTH,                      not_offered, { 0, NULL, NULL }, NULL },
-	{ "AUTH",     ANY,              STAYS,            BOTH,                      not_offered, { 0, NULL, NULL }, NULL },
-	{ "ETRN",     ANY,              STAYS,            BOTH,                      not_offered, { 0, NULL, NULL }, NULL },
-	{ "BDAT",     ANY,              STAYS,            BOTH,                      chunks,      { 0, NULL, NULL }, NULL },
-	{ "GET",      ANY,              STAYS,            BOTH,                      foreign,     { 0, NULL, NULL }, NULL },
-	{ "POST",     ANY,              STAYS,            BOTH,                      foreign,     { 0, NULL, NULL }, NULL },
-	{ "CONNECT",  ANY,              STAYS,            BOTH,                      foreign,     { 0, NULL, NULL }, NULL },
+	/* verb        allowed in            then              traits              run           reply */
+	{ "EHLO",      ANY,                  KB_SMTP_READY,    SMTP | IDLE,        on_hello,     SILENT, kb_smtp_say_features },
+	{ "HELO",      ANY,                  KB_SMTP_READY,    SMTP | IDLE,        on_hello,     SILENT, kb_smtp_say_hello },
+	{ "LHLO",      ANY,                  KB_SMTP_READY,    LMTP | IDLE,        on_hello,     SILENT, kb_smtp_say_features },
+	{ "STARTTLS",  IN(READY),            KB_SMTP_SECURING, SMTP | LONE | LAST, on_starttls,  { 220, "2.0.0", "go ahead" }, NULL },
+	{ "MAIL",      IN(READY),            KB_SMTP_MAIL,     BOTH,               on_mail,      { 250, "2.1.0", "sender ok" }, NULL },
+	{ "RCPT",      IN(MAIL) | IN(RCPT),  KB_SMTP_RCPT,     BOTH,               on_rcpt,      { 250, "2.1.5", "recipient ok" }, NULL },
+	{ "DATA",      IN(RCPT),             KB_SMTP_OPENING,  BOTH | LONE | LAST, on_data,      SILENT, NULL },
+	{ "RSET",      ANY,                  STAYS,            BOTH | LONE | IDLE, on_rset,      { 250, "2.0.0", "forgotten" }, NULL },
+	{ "NOOP",      ANY,                  STAYS,            BOTH | IDLE,        NULL,         { 250, "2.0.0", "yes" }, NULL },
+	{ "VRFY",      ANY,                  STAYS,            BOTH | IDLE,        NULL,         { 252, "2.5.0", "send and see" }, NULL },
+	{ "HELP",      ANY,                  STAYS,            BOTH | IDLE,        NULL,         { 214, "2.0.0", "see RFC 5321" }, NULL },
+	{ "QUIT",      ANY,                  KB_SMTP_ENDED,    BOTH | LONE,        NULL,         { 221, "2.0.0", "good bye" }, NULL },
+	{ "EXPN",      ANY,                  STAYS,            BOTH,               not_offered,  SILENT, NULL },
+	{ "AUTH",      ANY,                  STAYS,            BOTH,               not_offered,  SILENT, NULL },
+	{ "ETRN",      ANY,                  STAYS,            BOTH,               not_offered,  SILENT, NULL },
+	{ "BDAT",      ANY,                  STAYS,            BOTH,               chunks,       SILENT, NULL },
+	{ "GET",       ANY,                  STAYS,            BOTH,               foreign,      SILENT, NULL },
+	{ "POST",      ANY,                  STAYS,            BOTH,               foreign,      SILENT, NULL },
+	{ "CONNECT",   ANY,                  STAYS,            BOTH,               foreign,      SILENT, NULL },
 };
 /* clang-format on */
 
@@ -183,9 +182,9 @@ static enum kb_smtp_why run(const struct command *c, struct kb_smtp *next, struc
 		return KB_SMTP_NOT_SPOKEN;
 	if (!(c->in & 1u << next->state))
 		return KB_SMTP_SEQUENCE;
-	if ((c->traits & BARE_WORD) && arg.len)
+	if ((c->traits & LONE) && arg.len)
 		return KB_SMTP_ARGUMENT;
-	if ((c->traits & IDLE_WORD) && ++next->idle_words > IDLE_WORDS_MOST)
+	if ((c->traits & IDLE) && ++next->idle_words > IDLE_WORDS_MOST)
 		return KB_SMTP_FAULTS;
 	if (c->then != STAYS)
 		next->state = c->then;

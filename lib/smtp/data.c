@@ -60,7 +60,8 @@ static void watch(struct kb_smtp_data *d, uint8_t c)
 	}
 }
 
-static enum kb_smtp_part part(struct kb_smtp_data *d, const struct kb_limits *limit, struct kb_span octets, struct kb_span *ret_octets)
+static enum kb_smtp_part part(
+    struct kb_smtp_data *d, const struct kb_limits *limit, struct kb_span octets, struct kb_span *ret_octets)
 {
 	d->kept += octets.len;
 	if (d->kept > limit->message_octets)

@@ -165,9 +165,12 @@ static void on_defer(struct kb_store *s, struct kb_referral *r, const struct kb_
 	    s->now_s + kb_backoff_s(r->attempts, s->clocks.retry_first_s, s->clocks.retry_most_s, o ? o->chance : 0);
 }
 
+/* Nobody refused it, so it does not count among what fails, nor towards the next wait. */
 static void on_lose(struct kb_store *s, struct kb_referral *r, const struct kb_referral_outcome *o)
 {
 	(void)o;
+	if (r->attempts)
+		r->attempts--;
 	r->next_s = s->now_s;
 }
 

@@ -37,6 +37,12 @@ def same_shape(sample, actual, at=""):
     return [] if fits else [f"{at}: {type(sample).__name__} is {type(actual).__name__}"]
 
 
+def shape_controls():
+    sample = {"a": [{"b": 1, "c": None}], "d": "x"}
+    found = [bool(same_shape(sample, other)) for other in ({"a": [{"b": 1}], "d": "x"}, {"a": [], "d": 1}, {"a": [], "d": "x", "e": 1})]
+    r.ok(all(found) and not same_shape(sample, {"a": [{"b": 2, "c": "y"}], "d": "z"}), "a shape that differs would be found out", found)
+
+
 def env(h, who, **more):
     return {"PATH": "/usr/bin:/bin", "KITE_HOME": h.path("office/people", who), "KITE_LIBEXEC": h.libexec, "TERM": "dumb", "LC_ALL": "C.UTF-8", **more}
 
@@ -75,6 +81,8 @@ def reading(h, sent, docs):
     r.ok(all(h.kite(c, "K-0000-0000", ok=None).returncode == 65 for c in ("show", "list", "referrals")), "and zeros do not mean all")
     again = h.kite_json("list")["cases"]
     r.ok(all(c["opened"] and c["status"] == "open" for c in again), "what was shown is marked as opened")
+    r.ok(set(os.listdir(h.path("office/people/anna"))) == {"identity", "office.pub", "store"}, "and nothing of it stays in the person's folder",
+         os.listdir(h.path("office/people/anna")))
     for name, actual in (("list", h.kite_json("list")), ("show", seen), ("referrals", h.kite_json("referrals")), ("status", h.status())):
         wrong = same_shape(docs[name], actual)
         r.ok(not wrong, f"kite {name} --json has the shape of docs/JSON.md", wrong)
@@ -205,6 +213,7 @@ def terminals(h):
 
 with House(build=os.environ["KB_BUILD"]) as h:
     docs = shapes()
+    shape_controls()
     wrong = same_shape(docs["setup"], json.loads(run(h.kite_binary, "setup", "--json", "--out", h.path("sample"), "--supervisor", "s:S", "--destination",
                        "o:o@oia.example", "--work-factor", "10", "--passphrase-file", h.passfile).stdout))
     r.ok(not wrong, "kite setup --json has the shape of docs/JSON.md", wrong)

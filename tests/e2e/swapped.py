@@ -19,6 +19,7 @@ import sys
 import storefile
 from house import PASSPHRASE, Failed, House, Report, deliver, run, wait_for
 from letters import LETTERS
+from load import faulty_rooms
 
 LETTER = next(raw for name, _, _, raw, _ in LETTERS if name == "HTML only, allegation")
 SENDER = "advocate@legalhelp.example"
@@ -156,16 +157,21 @@ class Office(House):
         return len(storefile.read(self.path("state"))["msg"])
 
 
-def refused(r, h, what, code):
-    """The house runs: mail is kept by its sender, and health says why."""
+def judge(h, code):
+    """What is not as it must be, or "". Mail is kept by its sender, nothing is stored, and health says why."""
     try:
         wait_for(code, 10, lambda: code in (h.faults() or [()])[0])
     except Failed:
-        return r.ok(False, f"{what}: refused", f"health says {h.faults()}")
+        return f"health says {h.faults()}, mail is answered {h.answer(new=True)}"
     before, said = h.status()["messages"], h.answer(new=True)
     text = h.kite("status", ok=(1,), home=False).stdout.decode()
-    r.ok(said[0] == 451 and h.faults()[1] == 1 and code in text and h.status()["messages"] == before,
-         f"{what}: mail is answered 451, and kite status says {code}", f"{said} {h.faults()}")
+    good = said[0] == 451 and h.faults()[1] == 1 and code in text and h.status()["messages"] == before
+    return "" if good else f"{said} {h.faults()}"
+
+
+def refused(r, h, what, code):
+    fault = judge(h, code)
+    r.ok(not fault, f"{what}: mail is answered 451, and kite status says {code}", fault)
 
 
 def accepted(r, h, what):
@@ -268,6 +274,25 @@ def show_store(r, h, thief):
     h.stop()
 
 
+def show_control(r, h):
+    """A vault that believes any signature, and sealers that do not; then sealers that do, too."""
+    tables = storefile.read(h.path("state"))
+    swap_in_store(tables, swap_desk)
+    storefile.write(h.path("state"), tables)
+    sound = h.libexec
+    h.libexec = faulty_rooms(h, vault="vault-believing")
+    h.begin()
+    refused(r, h, "the desk's key swapped, and a vault that believes it: its sealers do not", "roster-refused")
+    h.stop()
+    h.libexec = faulty_rooms(h, vault="vault-believing", sealer="sealer-believing")
+    h.begin()
+    fault = judge(h, "roster-refused")
+    r.ok("250" in fault, "a vault and sealers that believe any signature fail this test", fault)
+    h.stop()
+    h.libexec = sound
+    h.put_back("state")
+
+
 def show_rollback(r, h):
     """The office signs a second roster; somebody takes it away again."""
     office = Signer(h.path("office/people/sue/office.key"), h.pub, PASSPHRASE)
@@ -313,6 +338,8 @@ def main():
         show_configuration(r, h, thief)
         h.keep()
         show_store(r, h, thief)
+        h.keep()
+        show_control(r, h)
         show_rollback(r, h)
         h.stop()
     r.done()

@@ -48,8 +48,8 @@ static void frames(size_t which, struct kb_span said)
 	(void)shutdown(ends[1], SHUT_WR);
 	kb_buf_init(&body, BODY_MOST);
 	bool has_body = answers[which].body_len_at != SIZE_MAX;
-	enum kb_status st = kite_client_get(&c, NULL, answers[which].type, &none, sizeof(none), answer, answers[which].size, BODY_MOST / 2,
-	    has_body ? &body : NULL);
+	enum kb_status st = kite_client_get(&c, NULL, answers[which].type, &none, sizeof(none), answer,
+	    answers[which].size, BODY_MOST / 2, has_body ? &body : NULL);
 	assert(body.len <= BODY_MOST / 2);
 	assert(st != KB_NOTFOUND || c.failed);
 	if (st == KB_OK && has_body)

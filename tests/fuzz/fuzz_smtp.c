@@ -136,6 +136,11 @@ static bool act(struct session *x, enum kb_smtp_act a, struct kb_span octets, st
 	}
 }
 
+static bool must_wait(struct kb_span line)
+{
+	return kb_span_casestarts(line, KB_LIT("DATA")) || kb_span_casestarts(line, KB_LIT("STARTTLS"));
+}
+
 /* After one octet. data: it was given while a message was under way. */
 static void check_octet(struct session *x, bool data)
 {
@@ -146,7 +151,7 @@ static void check_octet(struct session *x, bool data)
 		size_t len = message_len(x->all, x->data_at);
 		bool over = x->s.state != KB_SMTP_DATA;
 		assert(over == (len && x->data_at + len == x->fed));
-	} else if (lf && x->syncs < SYNCS_MOST && (kb_span_casestarts(line, KB_LIT("DATA")) || kb_span_casestarts(line, KB_LIT("STARTTLS")))) {
+	} else if (lf && x->syncs < SYNCS_MOST && must_wait(line)) {
 		x->sync[x->syncs++] = x->fed;
 	}
 	if (lf)
@@ -237,7 +242,8 @@ static void settle(uint8_t switches)
 	kb_field_set(settings.hostname, sizeof(settings.hostname), KB_LIT("kitebox.example"));
 	for (uint32_t i = 0; i < KB_LEN(mailboxes); i++)
 		kb_field_set(settings.mailbox[settings.mailboxes++].address, KB_ADDRESS_FIELD, kb_span_str(mailboxes[i]));
-	settings.limit = (struct kb_limits){.message_octets = switches & SMALL ? 100 : 1 << 19, .command_octets = switches & SMALL ? 64 : 512,
+	bool small = switches & SMALL;
+	settings.limit = (struct kb_limits){.message_octets = small ? 100 : 1 << 19, .command_octets = small ? 64 : 512,
 	    .recipients = 4, .hops = 3, .messages_a_session = 5};
 }
 

@@ -226,7 +226,8 @@ static void seal(const struct kb_recipient *to, struct kb_span plain, size_t ori
 	assert_ok(kb_summary_seal(file_key, &l->row.id, &s, l->summary));
 }
 
-void letter_make(const struct kitefix *f, const char *original, const char *id_said, const char *purpose, bool by_name, struct letter *ret_l)
+void letter_make(const struct kitefix *f, const char *original, const char *id_said, const char *purpose, bool by_name,
+    struct letter *ret_l)
 {
 	struct kb_buf plain;
 	char id[KB_ID_TEXT];
@@ -250,7 +251,8 @@ void letter_make(const struct kitefix *f, const char *original, const char *id_s
 	assert_true(padding <= sizeof(pad));
 	kb_eml_padding(0, pad, padding);
 	assert_ok(kb_buf_add(&plain, KB_SPAN(pad, padding)));
-	seal(by_name ? &f->office.roster.person[FIX_ANNA].recipient : &f->office.roster.desk, kb_buf_span(&plain), strlen(original), ret_l);
+	seal(by_name ? &f->office.roster.person[FIX_ANNA].recipient : &f->office.roster.desk, kb_buf_span(&plain),
+	    strlen(original), ret_l);
 	kb_buf_release(&plain);
 }
 

@@ -64,7 +64,8 @@ struct letter {
 };
 /* What the sealer would make of it: sealed to the desk of epoch 1; named: to anna by name instead. Field values NULL: as they
  * should be. */
-void letter_make(const struct kitefix *f, const char *original, const char *id_said, const char *purpose, bool by_name, struct letter *ret_l);
+void letter_make(const struct kitefix *f, const char *original, const char *id_said, const char *purpose, bool by_name,
+    struct letter *ret_l);
 void letter_release(struct letter *l);
 /* Its record in a list. */
 void letter_record(const struct letter *l, struct kb_buf *page);

@@ -121,7 +121,8 @@ int set_up(void **state)
 	static const char *const mailboxes[] = {"desk@kitebox.example", "Relay@Kitebox.Example", "o'neil+x@other.example"};
 	for (uint32_t i = 0; i < KB_LEN(mailboxes); i++)
 		kb_field_set(settings.mailbox[settings.mailboxes++].address, KB_ADDRESS_FIELD, kb_span_str(mailboxes[i]));
-	settings.limit = (struct kb_limits){.message_octets = 4096, .command_octets = 512, .recipients = 3, .hops = 5, .messages_a_session = 100};
+	settings.limit = (struct kb_limits){
+	    .message_octets = 4096, .command_octets = 512, .recipients = 3, .hops = 5, .messages_a_session = 100};
 	begin_as(false);
 	return 0;
 }

@@ -52,8 +52,9 @@ TEST(a_sealer_is_told_the_envelope_and_how_it_came)
 	door_start(&d, 1);
 	int fd = greeted(&d, L_SMTP);
 	uint64_t before = (uint64_t)time(NULL);
-	talk(fd, HELLO "MAIL FROM:<\"a b\"@family.example> SMTPUTF8\r\nRCPT TO:<RELAY@kitebox.example>\r\nRCPT TO:<nobody@kitebox.example>\r\n"
-		 "RCPT TO:<desk@kitebox.example>\r\nDATA\r\n", "250|250 2.1.0|250 2.1.5|550 5.1.1|250 2.1.5|354");
+	talk(fd, HELLO "MAIL FROM:<\"a b\"@family.example> SMTPUTF8\r\nRCPT TO:<RELAY@kitebox.example>\r\n"
+		 "RCPT TO:<nobody@kitebox.example>\r\nRCPT TO:<desk@kitebox.example>\r\nDATA\r\n",
+	    "250|250 2.1.0|250 2.1.5|550 5.1.1|250 2.1.5|354");
 	put(fd, "..a\0b\r\n.\r\n", 10);
 	struct kb_wire_submit w = submitted(&d, 0, &octets);
 	assert_int_equal(octets.len, 6);

@@ -164,16 +164,19 @@ TEST(a_client_that_does_not_read_is_not_read_from_and_holds_up_nobody)
 	door_stop(&d);
 }
 
+/* Were the socket closed while octets lie unread in it, its reset could overtake the reply. */
 TEST(the_last_reply_reaches_a_client_that_is_still_sending)
 {
 	static char flood[1 << 18];
+	char c;
 	door_start(&d, 0);
 	int fd = greeted(&d, L_SMTP);
 	memset(flood, 'x', sizeof(flood));
 	talk(fd, "NOOP\nNOOP\r\n", "");
 	put(fd, flood, sizeof(flood));
 	talk(fd, NULL, "500 5.5.2");
-	gone(fd);
+	assert_int_equal(recv(fd, &c, 1, 0), 0); /* an end, not a reset */
+	kb_fd_close(&fd);
 	door_stop(&d);
 }
 
@@ -189,7 +192,8 @@ TEST(a_reload_changes_limits_and_puts_off_transactions_under_way)
 	talk(fd, "MAIL FROM:<>\r\n", "503 5.5.1"); /* a turn of the loop */
 	talk(fd, HELLO "MAIL FROM:<> SIZE=100000\r\n", "250|552 5.3.4");
 	talk(rcpt, "RCPT TO:<other@kitebox.example>\r\nDATA\r\n", "451 4.3.0|451 4.3.0");
-	talk(rcpt, "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<desk@kitebox.example>\r\nRCPT TO:<other@kitebox.example>\r\n", "250 2.0.0|250 2.1.0|550 5.1.1|250 2.1.5");
+	talk(rcpt, "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<desk@kitebox.example>\r\nRCPT TO:<other@kitebox.example>\r\n",
+	    "250 2.0.0|250 2.1.0|550 5.1.1|250 2.1.5");
 	talk(data, "text\r\n.\r\n", "451 4.3.0");
 	kb_fd_close(&rcpt);
 	kb_fd_close(&data);

@@ -316,7 +316,8 @@ TEST(replies_wait_for_a_slow_reader_under_tls)
 	kb_buf_init(&lines, 4 << 20);
 	for (unsigned i = 0; i < RCPTS; i++)
 		assert_ok(kb_buf_str(&lines, "RCPT TO:<desk@kitebox.example>\r\n"));
-	assert_int_equal(setsockopt(d.listener[L_SMTP], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0); /* whom it lets in inherits it */
+	/* Whom it lets in inherits it. */
+	assert_int_equal(setsockopt(d.listener[L_SMTP], SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);
 	int fd = greeted(&d, L_SMTP);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small)), 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)), 0);

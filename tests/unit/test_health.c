@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <kitebox/desk.h>
+
 #include "health.h"
 
 TEST(every_condition_has_a_name_of_its_own_and_a_sentence)
@@ -14,6 +16,7 @@ TEST(every_condition_has_a_name_of_its_own_and_a_sentence)
 		assert_int_not_equal(strcmp(r->name, "unknown"), 0);
 		assert_int_equal(strspn(r->name, "abcdefghijklmnopqrstuvwxyz-"), strlen(r->name));
 		assert_in_range(r->level, 0, 2);
+		assert_true(strlen(r->sentence) < sizeof ((struct kb_desk_health *)0)->sentence); /* kite shows it whole */
 		assert_int_equal(r->sentence[strlen(r->sentence) - 1], '.');
 		for (uint32_t j = 0; j < i; j++)
 			assert_string_not_equal(r->name, kb_health_row(j)->name);

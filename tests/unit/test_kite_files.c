@@ -142,7 +142,8 @@ static void reads_as_the_pattern(struct kite_spool *s, size_t n)
 
 static void a_file_reads_twice_whatever_its_length(void **state)
 {
-	static const size_t lengths[] = {0, 1, KITE_SPOOL_MEMORY - 1, KITE_SPOOL_MEMORY, KITE_SPOOL_MEMORY + 1, 3 * KITE_SPOOL_MEMORY + 17};
+	static const size_t lengths[] = {
+	    0, 1, KITE_SPOOL_MEMORY - 1, KITE_SPOOL_MEMORY, KITE_SPOOL_MEMORY + 1, 3 * KITE_SPOOL_MEMORY + 17};
 	const struct place *p = *state;
 	for (size_t i = 0; i < KB_LEN(lengths); i++) {
 		struct kite_spool s;
@@ -255,8 +256,9 @@ static void a_passphrase_is_the_first_line_of_its_file(void **state)
 {
 	static const struct {
 		const char *text, *expected;
-	} rows[] = {{"secret words\n", "secret words"}, {"secret words", "secret words"}, {"secret words\r\nmore\n", "secret words"},
-		{" with spaces \n\n", " with spaces "}, {"ungewöhnlich\n", "ungewöhnlich"}};
+	} rows[] = {{"secret words\n", "secret words"}, {"secret words", "secret words"},
+	    {"secret words\r\nmore\n", "secret words"}, {" with spaces \n\n", " with spaces "},
+	    {"ungewöhnlich\n", "ungewöhnlich"}};
 	const struct place *p = *state;
 	for (size_t i = 0; i < KB_LEN(rows); i++) {
 		struct kite_passphrase *pass = NULL;

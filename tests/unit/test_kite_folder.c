@@ -212,6 +212,20 @@ static void a_folder_that_cannot_be_made_is_said(void **state)
 	assert_non_null(strstr(said(), path));
 }
 
+static void a_folder_that_others_may_look_into_is_said(void **state)
+{
+	const struct place *p = *state;
+	struct kite_folder f;
+	assert_ok(kite_folder_open(p->path, ".eml", false, &f));
+	kite_folder_close(&f);
+	assert_string_equal(said(), "");
+	assert_int_equal(chmod(p->path, 0750), 0);
+	assert_ok(kite_folder_open(p->path, ".eml", false, &f));
+	kite_folder_close(&f);
+	assert_non_null(strstr(said(), p->path));
+	assert_int_equal(chmod(p->path, 0700), 0);
+}
+
 static void a_folder_that_must_be_empty_is_not_taken_otherwise(void **state)
 {
 	const struct place *p = *state;
@@ -260,6 +274,7 @@ int main(void)
 		PLACE(what_an_interrupted_run_left_is_replaced),
 		PLACE(a_link_in_a_files_place_is_not_followed),
 		PLACE(a_folder_that_cannot_be_made_is_said),
+		PLACE(a_folder_that_others_may_look_into_is_said),
 		PLACE(a_folder_that_must_be_empty_is_not_taken_otherwise),
 		PLACE(a_file_past_its_limit_is_not_read),
 	};

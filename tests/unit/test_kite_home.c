@@ -12,7 +12,8 @@
 #include "home.h"
 #include "kitesay.h"
 
-static const struct kite_option home = {"home", 0, "DIR", ""}, desk = {"desk", 0, "SOCKET", ""}, libexec = {"libexec", 0, "DIR", ""};
+static const struct kite_option home = {"home", 0, "DIR", ""}, desk = {"desk", 0, "SOCKET", ""},
+				libexec = {"libexec", 0, "DIR", ""};
 
 struct place {
 	char dir[64];
@@ -173,8 +174,9 @@ static void a_memory_reads_as_it_was_written(void **state)
 static void a_memory_that_was_tampered_with_is_not_half_believed(void **state)
 {
 #define STORE "store 4f0c3d6a9b1e4c7f8a2d5e6b7c8d9e0f\n"
-	static const char *const bad[] = {"", STORE, "roster 1\n", (STORE "roster 0\n"), (STORE "roster 4294967296\n"), (STORE "roster -1\n"),
-		(STORE "roster 1\nmore\n"), "store 4f0c\nroster 1\n", (STORE "roster 1 \n"), ("roster 1\n" STORE)};
+	static const char *const bad[] = {"", STORE, "roster 1\n", (STORE "roster 0\n"), (STORE "roster 4294967296\n"),
+	    (STORE "roster -1\n"), (STORE "roster 1\nmore\n"), "store 4f0c\nroster 1\n", (STORE "roster 1 \n"),
+	    ("roster 1\n" STORE)};
 	struct kite_memory m;
 	(void)state;
 	assert_ok(kite_memory_parse(KB_LIT(STORE "roster 7\n"), &m));

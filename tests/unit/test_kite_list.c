@@ -50,7 +50,8 @@ TEST(marks_take_no_column_and_do_not_pile_up)
 
 TEST(nothing_in_a_cell_drives_a_terminal_or_ends_a_line)
 {
-	static const char *const hostile[] = {"\033[2J", "a\nb", "a\r\nb", "\x9b[31m", "\u202Eevil", "\u2066x", "a\tb", "\a\b\x7f", "\xff\xfe", "\xc2\x85"};
+	static const char *const hostile[] = {"\033[2J", "a\nb", "a\r\nb", "\x9b[31m", "\u202Eevil", "\u2066x", "a\tb",
+	    "\a\b\x7f", "\xff\xfe", "\xc2\x85"};
 	for (size_t i = 0; i < KB_LEN(hostile); i++) {
 		struct kb_buf b;
 		kb_buf_init(&b, 4096);
@@ -89,7 +90,8 @@ static void summary(struct kb_summary *s)
 	kb_field_set(s->reasons, sizeof(s->reasons), KB_LIT("one reason\nanother\n"));
 }
 
-static void line(size_t width, bool terminal, const struct kb_desk_message *m, const struct kb_summary *s, enum kb_status st, struct kb_buf *b)
+static void line(size_t width, bool terminal, const struct kb_desk_message *m, const struct kb_summary *s,
+    enum kb_status st, struct kb_buf *b)
 {
 	struct kite_columns c = kite_list_columns(width, terminal);
 	kb_buf_init(b, 1 << 16);
@@ -144,7 +146,8 @@ TEST(what_does_not_open_stands_in_the_list_with_its_reason)
 	static const struct {
 		enum kb_status st;
 		const char *reason;
-	} rows[] = {{KB_NOKEY, "no key of yours"}, {KB_NOTFOUND, "no key of yours"}, {KB_FORGED, "altered"}, {KB_PAYLOAD, "altered"}, {KB_MALFORMED, "damaged"}};
+	} rows[] = {{KB_NOKEY, "no key of yours"}, {KB_NOTFOUND, "no key of yours"}, {KB_FORGED, "altered"},
+	    {KB_PAYLOAD, "altered"}, {KB_MALFORMED, "damaged"}};
 	for (size_t i = 0; i < KB_LEN(rows); i++) {
 		struct kb_buf b;
 		line(400, true, &row, NULL, rows[i].st, &b);

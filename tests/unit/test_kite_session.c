@@ -162,9 +162,13 @@ static void a_log_in_signs_label_store_both_nonces_and_purpose(void **state)
 	memcpy(text + 33, hello.nonce, 32);
 	memset(text + 65, 7, 32);
 	memcpy(text + 97, login.purpose, 16);
-	assert_int_equal(crypto_sign_verify_detached(login.signature, text, sizeof(text), f->office.roster.person[FIX_BEN].sign_public), 0);
+	assert_int_equal(crypto_sign_verify_detached(
+			     login.signature, text, sizeof(text), f->office.roster.person[FIX_BEN].sign_public),
+	    0);
 	text[0] ^= 1;
-	assert_int_not_equal(crypto_sign_verify_detached(login.signature, text, sizeof(text), f->office.roster.person[FIX_BEN].sign_public), 0);
+	assert_int_not_equal(crypto_sign_verify_detached(
+				 login.signature, text, sizeof(text), f->office.roster.person[FIX_BEN].sign_public),
+	    0);
 }
 
 static void whoever_the_roster_does_not_have_is_told_so_and_signs_nothing(void **state)

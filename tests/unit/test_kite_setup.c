@@ -12,7 +12,8 @@
 #include "kitesay.h"
 
 static const struct kite_option supervisor = {"supervisor", 0, "V", ""}, coordinator = {"coordinator", 0, "V", ""},
-				destination = {"destination", 0, "V", ""}, factor = {"work-factor", 0, "V", ""}, host = {"store-host", 0, "V", ""};
+				destination = {"destination", 0, "V", ""}, factor = {"work-factor", 0, "V", ""},
+				host = {"store-host", 0, "V", ""};
 
 static void give(struct kite_args *a, const struct kite_option *o, const char *value)
 {
@@ -81,8 +82,9 @@ TEST(a_destination_may_have_flags_and_a_key_in_any_order)
 
 TEST(what_cannot_be_a_person_is_refused_and_named)
 {
-	static const char *const bad[] = {"", ":Name", "Anna:Anna", "an na:Anna", "../x:X", "-a:A", "9a:A", "abcdefghijklmnop:Too long", "anna:", "anna: Anna",
-		"anna:A\nB", "anna:\033[31mA", "anna:\xff", "sue:Another Sue"};
+	static const char *const bad[] = {"", ":Name", "Anna:Anna", "an na:Anna", "../x:X", "-a:A", "9a:A",
+	    "abcdefghijklmnop:Too long", "anna:", "anna: Anna", "anna:A\nB", "anna:\033[31mA", "anna:\xff",
+	    "sue:Another Sue"};
 	for (size_t i = 0; i < KB_LEN(bad); i++) {
 		static struct kite_plan p;
 		assert_int_equal(with(&coordinator, bad[i], &p), KB_MALFORMED);
@@ -92,8 +94,9 @@ TEST(what_cannot_be_a_person_is_refused_and_named)
 
 TEST(what_cannot_be_a_destination_is_refused_and_named)
 {
-	static const char *const bad[] = {"prea", "prea:", "prea:nobody", "prea:@oia.example", "prea:a@", "prea:a@b@c", "prea:a b@oia.example",
-		"prea:a@oia.example>", "prea:a@oia.example:flags=", "prea:a@oia.example:flags=nonsense", "prea:a@oia.example:key=age1nonsense"};
+	static const char *const bad[] = {"prea", "prea:", "prea:nobody", "prea:@oia.example", "prea:a@", "prea:a@b@c",
+	    "prea:a b@oia.example", "prea:a@oia.example>",
+	    "prea:a@oia.example:flags=", "prea:a@oia.example:flags=nonsense", "prea:a@oia.example:key=age1nonsense"};
 	static struct kite_plan p;
 	for (size_t i = 0; i < KB_LEN(bad); i++)
 		refused(&destination, bad[i]);
@@ -142,10 +145,10 @@ static int teardown(void **state)
 
 static void setup_makes_everything_an_office_needs(void **state)
 {
-	static const char *const paths[] = {"host/office.pub", "host/office.bundle", "host/credentials/referral.key", "host/credentials/vault.key",
-		"people/sue/identity", "people/sue/office.pub", "people/sue/office.key", "people/anna/identity", "people/anna/office.pub",
-		"people/ben/identity", "people/ben/office.pub", "investigators/oia.key", "investigators/prea.key", "custodian/identity",
-		"safe/recovery.key"};
+	static const char *const paths[] = {"host/office.pub", "host/office.bundle", "host/credentials/referral.key",
+	    "host/credentials/vault.key", "people/sue/identity", "people/sue/office.pub", "people/sue/office.key",
+	    "people/anna/identity", "people/anna/office.pub", "people/ben/identity", "people/ben/office.pub",
+	    "investigators/oia.key", "investigators/prea.key", "custodian/identity", "safe/recovery.key"};
 	const struct kitefix *f = *state;
 	assert_int_equal(f->files.n, KB_LEN(paths));
 	for (size_t i = 0; i < KB_LEN(paths); i++)
@@ -236,8 +239,8 @@ static void every_identity_has_the_passphrase_and_is_the_one_of_the_roster(void 
 
 static void a_grant_opens_for_its_person_and_recovery_and_nobody_else(void **state)
 {
-	static const char *const holders[] = {"people/sue/identity", "people/anna/identity", "people/ben/identity", "investigators/oia.key",
-		"custodian/identity", "safe/recovery.key"};
+	static const char *const holders[] = {"people/sue/identity", "people/anna/identity", "people/ben/identity",
+	    "investigators/oia.key", "custodian/identity", "safe/recovery.key"};
 	const struct kitefix *f = *state;
 	for (size_t i = 0; i < KB_LEN(holders); i++) {
 		struct kb_person_key *k = NULL, *desk = NULL;
@@ -246,7 +249,8 @@ static void a_grant_opens_for_its_person_and_recovery_and_nobody_else(void **sta
 		kb_buf_init(&text, 8192);
 		assert_ok(kb_person_key_open(NULL, kitefix_file(f, holders[i]), kitefix_passphrase(), &k));
 		const struct kb_identity *id = k->age;
-		enum kb_status st = kb_age_open(NULL, kitefix_item(f, "grant.1.anna"), &(struct kb_age_keys){.identities = &id, .n = 1}, &text);
+		enum kb_status st = kb_age_open(
+		    NULL, kitefix_item(f, "grant.1.anna"), &(struct kb_age_keys){.identities = &id, .n = 1}, &text);
 		assert_int_equal(st, i == 1 || i == 5 ? KB_OK : KB_NOKEY);
 		if (st == KB_OK) {
 			assert_ok(kb_person_key_open(NULL, kb_buf_span(&text), KB_SPAN(NULL, 0), &desk));

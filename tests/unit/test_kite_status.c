@@ -27,8 +27,17 @@ static void report_init(struct report *r)
 	memset(r, 0, sizeof(*r));
 	kb_buf_init(&r->body, 1 << 20);
 	kb_buf_init(&r->text, 1 << 20);
-	r->s = (struct kb_desk_status){.now_s = 1764000060, .started_s = 1764000000, .messages = 12, .held = 2, .queued = 1, .delivered = 5,
-		.map_used = 1 << 20, .map_size = UINT64_C(4) << 30, .roster_version = 7, .epoch = 3, .journal_seq = 412};
+	r->s = (struct kb_desk_status){.now_s = 1764000060,
+	    .started_s = 1764000000,
+	    .messages = 12,
+	    .held = 2,
+	    .queued = 1,
+	    .delivered = 5,
+	    .map_used = 1 << 20,
+	    .map_size = UINT64_C(4) << 30,
+	    .roster_version = 7,
+	    .epoch = 3,
+	    .journal_seq = 412};
 	memset(r->s.journal_head, 0xAB, sizeof(r->s.journal_head));
 }
 
@@ -130,8 +139,13 @@ TEST(health_as_json_says_the_same)
 
 static struct kb_desk_referral referral(void)
 {
-	struct kb_desk_referral r = {.state = KB_REFERRAL_DELIVERED, .received_s = 1764000000, .queued_s = 1764000000, .delivered_s = 1764000060,
-		.attempts = 2, .last_code = 250, .blob_len = 8192};
+	struct kb_desk_referral r = {.state = KB_REFERRAL_DELIVERED,
+	    .received_s = 1764000000,
+	    .queued_s = 1764000000,
+	    .delivered_s = 1764000060,
+	    .attempts = 2,
+	    .last_code = 250,
+	    .blob_len = 8192};
 	kb_field_set(r.destination, sizeof(r.destination), KB_LIT("oia"));
 	return r;
 }
@@ -145,7 +159,8 @@ TEST(a_referral_is_a_line_in_the_headings_columns)
 	assert_ok(kite_referral_heading(&head));
 	assert_ok(kite_referral_line(&r, &line));
 	assert_int_equal(kb_span_find(kb_buf_span(&head), KB_LIT("STATE")), kb_span_find(kb_buf_span(&line), KB_LIT("delivered")));
-	assert_int_equal(kb_span_find(kb_buf_span(&head), KB_LIT("DELIVERED")), kb_span_find(kb_buf_span(&line), KB_LIT("2025-11-24 16:01")));
+	assert_int_equal(kb_span_find(kb_buf_span(&head), KB_LIT("DELIVERED")),
+	    kb_span_find(kb_buf_span(&line), KB_LIT("2025-11-24 16:01")));
 	assert_int_equal(kb_span_find(kb_buf_span(&head), KB_LIT("SAID")), kb_span_find(kb_buf_span(&line), KB_LIT("250")));
 	kb_buf_release(&head);
 	kb_buf_release(&line);

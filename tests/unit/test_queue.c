@@ -149,7 +149,11 @@ TEST(what_was_with_a_courier_when_the_vault_died_is_found_again)
 	fix_event(f, &next, KB_EVENT_LOSE, 0);
 	assert_int_equal(next.state, KB_REFERRAL_QUEUED);
 	assert_int_equal(next.next_s, f->now_s);
+	assert_int_equal(next.attempts, 0);
 	assert_int_equal(kb_sent_next(NULL, f->s, &at, &next), KB_NOTFOUND);
+	struct kb_store_facts facts;
+	kb_store_facts(f->s, &facts);
+	assert_int_equal(facts.counts.failing, 0);
 	fix_check(f);
 	fix_free(f);
 }

@@ -100,7 +100,8 @@ TEST(mail_that_went_in_circles_is_refused)
 	} cases[] = {
 	    {"Received: a\r\nreceived: b\r\nRECEIVED :c\r\nReceived\t:d\r\nReceived:e\r\n\r\n", false},
 	    {"Received: a\r\nreceived: b\r\nRECEIVED :c\r\nReceived\t:d\r\nReceived:e\r\n.Received:f\r\n\r\n", true},
-	    {"Received: a\r\n b\r\nReceived: b\r\nReceived: c\r\nReceived: d\r\n Received: no\r\nX-Received: no\r\nReceived-SPF: no\r\nReceived\r\n\r\n", false},
+	    {"Received: a\r\n b\r\nReceived: b\r\nReceived: c\r\nReceived: d\r\n Received: no\r\n"
+	     "X-Received: no\r\nReceived-SPF: no\r\nReceived\r\n\r\n", false},
 	    {"\r\nReceived: 1\r\nReceived: 2\r\nReceived: 3\r\nReceived: 4\r\nReceived: 5\r\nReceived: 6\r\n", false},
 	    {"Received: 1\r\nReceived: 2\r\nReceived: 3\r\nReceived: 4\r\nReceived: 5\r\nReceived: 6\r\n", true},
 	};
@@ -118,7 +119,8 @@ TEST(lmtp_answers_for_each_recipient_that_was_taken)
 	begin_as(true);
 	say("EHLO c\r\nHELO c\r\nSTARTTLS\r\nLHLO c\r\n");
 	assert_string_equal(heard(), "500 5.5.1|500 5.5.1|500 5.5.1|250");
-	say("MAIL FROM:<>\r\nRCPT TO:<desk@kitebox.example>\r\nRCPT TO:<nobody@kitebox.example>\r\nRCPT TO:<relay@kitebox.example>\r\nDATA\r\nx\r\n.\r\n");
+	say("MAIL FROM:<>\r\nRCPT TO:<desk@kitebox.example>\r\nRCPT TO:<nobody@kitebox.example>\r\n"
+	    "RCPT TO:<relay@kitebox.example>\r\nDATA\r\nx\r\n.\r\n");
 	assert_string_equal(heard(), "250 2.1.0|250 2.1.5|550 5.1.1|250 2.1.5|354|250 2.0.0|250 2.0.0");
 	assert_int_equal(t.whole, 1);
 	t.answer = KB_BUSY;
