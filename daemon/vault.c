@@ -19,7 +19,7 @@
 
 #include <kitebox/memfd.h>
 
-enum { AFTER_CHANNELS = 10, LOOK_MOST_S = 30, ACCURACY_US = 10000 };
+enum { AFTER_CHANNELS = 10, LOOK_MOST_S = 30, ACCURACY_US = 10000, QUIET_MS = 1000 };
 
 void kb_vault_trouble(struct kb_vault *v, const struct kb_diag *d, const char *literal)
 {
@@ -58,6 +58,8 @@ static void look_later(struct kb_vault *v, bool queue)
 		wait = until_second(v, next);
 	if (queue)
 		wait = v->queue_at_ms > now_ms ? (v->queue_at_ms - now_ms) * 1000 : 0;
+	if (v->used_ms && wait > (uint64_t)QUIET_MS * 1000)
+		wait = (uint64_t)QUIET_MS * 1000;
 	if (v->tidy)
 		wait = 0;
 	if (sd_event_source_set_time_relative(v->timer, wait) < 0 ||
@@ -97,6 +99,17 @@ static void tidy(struct kb_vault *v)
 		kb_vault_trouble(v, &d, "what outlived its use could not be cleared away");
 }
 
+/* Pages of the last rush, once it is over. */
+static void give_back(struct kb_vault *v)
+{
+	if (!v->used_ms || v->first || kb_room_now_ms(v->host) < v->used_ms + QUIET_MS)
+		return;
+	v->used_ms = 0;
+	(void)malloc_trim(0);
+	if (v->store)
+		kb_store_trim(v->store);
+}
+
 static int on_timer(sd_event_source *s, uint64_t usec, void *ctx)
 {
 	struct kb_vault *v = ctx;
@@ -109,8 +122,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *ctx)
 		tidy(v);
 	}
 	kb_vault_queue(v);
-	if (!v->first && !v->tidy)
-		(void)malloc_trim(0); /* pages of the last rush */
+	give_back(v);
 	look_later(v, !v->queue_at_ms);
 	return 0;
 }

@@ -54,6 +54,7 @@ struct kb_vault {
 	uint32_t outbox_key[KB_VAULT_OUTBOX_KEYS_MOST];
 	size_t outbox_keys;
 	bool outbox_changed, tidy, stopping;
+	uint64_t used_ms;               /* when the store was last used; 0: memory has been given back since */
 	uint64_t queue_at_ms;           /* not before, while mail comes in */
 	uint64_t unsent_before, started_s;
 };

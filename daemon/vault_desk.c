@@ -139,6 +139,7 @@ enum kb_status kb_vault_on_ask(void *ctx, struct kb_channel *ch, const void *bod
 		kb_vault_refuse(v, w->conn, KB_DENIED, "nobody is logged in on this connection");
 		return KB_OK;
 	}
+	v->used_ms = kb_room_now_ms(v->host);
 	for (size_t i = 0; i < KB_LEN(handlers); i++)
 		if (handlers[i].type == w->type)
 			handlers[i].answer(v, s, w->body);

@@ -288,6 +288,7 @@ void kb_vault_commit_group(struct kb_vault *v)
 	struct kb_diag d = {0};
 	if (!v->first)
 		return;
+	v->used_ms = kb_room_now_ms(v->host);
 	enum kb_status st = kb_store_room(&d, v->store, v->waiting_octets);
 	if (st == KB_OK) {
 		upload_step(v);

@@ -53,6 +53,8 @@ KB_MUST_USE enum kb_status kb_store_commit(struct kb_diag *d, struct kb_store *s
 void kb_store_abort(struct kb_store *s);
 /* Ends reading: spans are void, and pages that writers freed can be used again. */
 void kb_store_rest(struct kb_store *s);
+/* Gives back the memory that what was read takes; it is read again from the file. */
+void kb_store_trim(struct kb_store *s);
 /* True after an error that only opening the store anew can clear. */
 bool kb_store_broken(const struct kb_store *s);
 /* Clears away, in a transaction of its own and a bounded step at a time, what outlived its use: chunks of messages that

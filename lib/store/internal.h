@@ -29,6 +29,8 @@ struct kb_store {
 	bool unlocked, can_sign;
 	struct kb_store_clocks clocks;
 	struct kb_recent *recent;
+	uintptr_t map; /* where the file is mapped, and how long; 0: not known */
+	size_t map_len;
 };
 
 /* env.c: the one place that says how what is committed reaches the disk. */
@@ -36,6 +38,8 @@ KB_MUST_USE enum kb_status kb_env_open(struct kb_diag *d, const char *path, uint
 /* What LMDB said, in our words; sets broken where only a new start helps. */
 enum kb_status kb_env_status(struct kb_diag *d, struct kb_store *s, int rc, const char *what);
 #define KB_LMDB(d, s, rc, lit) kb_env_status((d), (s), (rc), "" lit "")
+/* map.c */
+void kb_map_find(struct kb_store *s);
 /* Octets up to the last page that is used. */
 uint64_t kb_env_used(const struct kb_store *s);
 

@@ -50,8 +50,10 @@ enum kb_status kb_store_open(struct kb_diag *d, const char *path, uint64_t map_o
 	enum kb_status st = s->dir < 0 ? KB_FAIL_SYS(d, "the store's folder cannot be opened") : KB_OK;
 	if (st == KB_OK)
 		st = kb_env_open(d, path, map_octets, &s->env);
-	if (st == KB_OK)
+	if (st == KB_OK) {
+		kb_map_find(s);
 		st = open_tables(d, s);
+	}
 	if (st == KB_OK)
 		st = read_state(d, s);
 	if (st == KB_OK)

@@ -102,11 +102,17 @@ def judge_referrals(r, house, load, outcome):
     wrong = [l for d, l in wanted.items() if listed.get(outcome.case_of.get(d), {}).get("class") != "allegation"]
     r.ok(wanted and not wrong, f"each of {len(wanted)} allegations is one in the list", f"{len(wrong)} are not")
     arrivals = Arrivals(house)
-    wait_for("the referrals to arrive", 60, lambda: arrivals.look().keys() >= wanted.keys(), step=1)
+    wait_for("the referrals to arrive", 120, lambda: arrivals.look().keys() >= wanted.keys(), step=1)
     came = arrivals.look()
     many = [d for d, ids in came.items() if len(ids) != 1]
     r.ok(not many, f"each was referred under one Message-ID ({arrivals.mails} mails for {len(came)} referrals)", f"{len(many)} under several")
     r.ok(came.keys() == wanted.keys(), "and nothing but allegations was", f"{len(came.keys() - wanted.keys())} others")
+
+
+def said(house, words):
+    """How often it stands in the log."""
+    with open(house.log, errors="replace") as f:
+        return f.read().count(words)
 
 
 def all_there(house):
@@ -122,12 +128,10 @@ def stops_and_reloads(r, house, load):
     for n in range(4):
         acks = load.acks
         house.daemon.send_signal(signal.SIGHUP)
+        wait_for("the reload", 20, lambda: said(house, "the new configuration is in force") > n)
         wait_for("mail to go on after a reload", 20, lambda: load.acks > acks + 5)
-    with open(house.log, errors="replace") as f:
-        reloads = f.read().count("the new configuration is in force")
     noticed = sum(l.unsure + l.refused for l in load.letters[first:])
-    r.ok(reloads == 4 and not noticed, "kiteboxd takes its configuration anew under load, and no client notices",
-         f"{reloads} of 4, {noticed} refused or cut off")
+    r.ok(not noticed, "kiteboxd takes its configuration anew under load, and no client notices", f"{noticed} refused or cut off")
     ends = []
     for n in range(2):
         acks = load.acks
@@ -135,9 +139,8 @@ def stops_and_reloads(r, house, load):
         ends.append(house.stop())
         house.start(wait=False)
         wait_for("the listeners", 30, house.answers)
-    with open(house.log, errors="replace") as f:
-        late = "not every room stopped in time" in f.read()
-    r.ok(ends == [0, 0] and not late, "SIGTERM ends it with status 0 under load, every room in its time", f"statuses {ends}, late: {late}")
+    r.ok(ends == [0, 0] and not said(house, "not every room stopped in time"), "SIGTERM ends it with status 0 under load, every room in its time",
+         f"statuses {ends}")
     cut = sum(l.unsure for l in load.letters[first:])
     r.ok(not cut, "and what was under way is answered first", f"{cut} were cut off")
 
@@ -179,9 +182,10 @@ def main():
         r.ok(c.total() >= 50 and all(c.killed.values()), "each room and the whole house was killed, and mail went on each time", str(c))
         stops_and_reloads(r, h, load)
         load.finish()
+        print(f"# {counts(load)}", flush=True)
         pulled = h.pull_all()
         outcome = Outcome(h, load, pulled=pulled)
-        print(f"# {counts(load)}\n# {outcome}", flush=True)
+        print(f"# {outcome}", flush=True)
         judge(r, outcome, f"{c.total()} kills, 4 reloads and 2 stops")
         r.ok(outcome.collapsed, "some were stored, their 250 was lost, and the second sending was recognised", str(outcome))
         case = next(iter(pulled))
