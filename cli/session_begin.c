@@ -89,6 +89,18 @@ static enum kb_status meet(const struct kite *k, struct kite_session *s)
 	return st == KB_OK ? remember(k, s, &before) : st;
 }
 
+/* Before anybody is met: who has no identity here has most likely named the wrong folder. */
+static enum kb_status have_identity(const struct kite *k)
+{
+	struct kb_buf file;
+	kb_buf_init(&file, 2 * SMALL_FILE);
+	enum kb_status st = kite_home_read(k, "identity", SMALL_FILE, &file);
+	kb_buf_release(&file);
+	if (st == KB_NOTFOUND)
+		(void)kite_fail(st, NULL, "there is no identity in %s; put yours there, or name your folder with --home", k->home);
+	return st;
+}
+
 static enum kb_status open_identity(const struct kite *k, struct kite_session *s)
 {
 	struct kb_buf file;
@@ -97,7 +109,7 @@ static enum kb_status open_identity(const struct kite *k, struct kite_session *s
 	kb_buf_init(&file, 2 * SMALL_FILE);
 	enum kb_status st = kite_home_read(k, "identity", SMALL_FILE, &file);
 	if (st == KB_NOTFOUND)
-		(void)kite_fail(st, NULL, "there is no identity in %s; put yours there, or name your folder with --home", k->home);
+		(void)kite_fail(st, NULL, "the identity in %s is gone", k->home);
 	if (st == KB_OK)
 		st = kite_passphrase_get(k, "Passphrase of your identity", false, &pass);
 	if (st == KB_OK) {
@@ -136,7 +148,9 @@ enum kb_status kite_session_begin(const struct kite *k, const char *purpose, str
 {
 	struct kb_diag d = {0};
 	memset(ret_s, 0, sizeof(*ret_s));
-	enum kb_status st = kite_client_reach(k, &ret_s->client);
+	enum kb_status st = have_identity(k);
+	if (st == KB_OK)
+		st = kite_client_reach(k, &ret_s->client);
 	if (st == KB_OK)
 		st = meet(k, ret_s);
 	if (st == KB_OK)

@@ -139,7 +139,8 @@ static enum kb_status open_item(struct kb_diag *d, struct kb_courier_job *j, str
 		return KB_FAIL(d, KB_NOKEY, 0, "the key of an acknowledgement is gone");
 	if (sealed.len != KB_ACK_SEALED)
 		return KB_FAIL(d, KB_MALFORMED, sealed.len, "an acknowledgement has not its length");
-	if (crypto_box_seal_open((unsigned char *)item, sealed.p, sealed.len, k->pub, k->secret) != 0)
+	const uint8_t *share = sealed.p, *nonce = share + sizeof k->pub, *box = nonce + crypto_box_NONCEBYTES;
+	if (crypto_box_open_easy((uint8_t *)item, box, sizeof *item + crypto_box_MACBYTES, nonce, share, k->secret) != 0)
 		return KB_FAIL(d, KB_FORGED, 0, "an acknowledgement does not open");
 	if (kb_field_get(item->address, sizeof item->address, &text) != KB_OK || !kb_address_ok(text) ||
 	    kb_field_get(item->indicator, sizeof item->indicator, &text) != KB_OK || item->language >= KB_LANG_COUNT)

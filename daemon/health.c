@@ -48,7 +48,7 @@ static const struct kb_health_row rows[KB_HEALTH_COUNT] = {
 	[KB_HEALTH_RELAY_TLS] = {"relay-tls", 2,
 		"The relay's certificate does not verify, so nothing is sent to it. Check the relay's host name and ca_file; do not turn verification off."},
 	[KB_HEALTH_ACKS_UNSENT] = {"acks-unsent", 1,
-		"Acknowledgements were lost when the daemon stopped, since what they are sealed to lives in memory alone. The messages themselves are safe."},
+		"Acknowledgements will never leave: the daemon stopped, and what they are sealed to lives in memory alone, or the sender's address is none that we write to. The messages themselves are safe."},
 	[KB_HEALTH_REFERRAL_DEAD] = {"referral-dead", 2,
 		"Referrals were refused for good by the investigators' server. A person must see to them: kite referrals."},
 	[KB_HEALTH_MESSAGES] = {"messages", 0,
@@ -57,10 +57,12 @@ static const struct kb_health_row rows[KB_HEALTH_COUNT] = {
 		"Messages answered with a failure after DATA since the start; temporary failures stay with their senders."},
 	[KB_HEALTH_KEY_MISSING] = {"key-missing", 2,
 		"referral.key or vault.key is missing, malformed, or not the one that this store was kept with, so mail is answered 451. "
-		"Put the credentials folder that kite setup made where kitebox.conf expects it, then reload."},
+		"Put the credentials folder that kite setup made where kitebox.conf expects it, then restart."},
 	[KB_HEALTH_REFERRAL_KEY_DIFFERS] = {"referral-key-differs", 2,
 		"referral.key is not the key that the signed roster names, so investigators would refuse what it signs and mail is answered 451. "
 		"Put the right key back; if nobody changed it, somebody else did."},
+	[KB_HEALTH_CONFIG_REFUSED] = {"config-refused", 2,
+		"kitebox.conf has a fault, so a reload changed nothing, and a restart would fail. The log names file and line; put it right, then reload."},
 	[KB_HEALTH_TEMPLATE_REFUSED] = {"template-refused", 2,
 		"ack.en.txt or ack.es.txt is missing or malformed, so acknowledgements wait; after two days they are given up. "
 		"The log names the line; put it right, then reload."},

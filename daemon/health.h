@@ -34,6 +34,7 @@ enum kb_health {
 	KB_HEALTH_KEY_MISSING,      /* referral.key or vault.key does not load: intake answers 451 */
 	KB_HEALTH_REFERRAL_KEY_DIFFERS, /* referral.key is not the one that the roster names */
 	KB_HEALTH_TEMPLATE_REFUSED, /* a template is missing or malformed: acknowledgements wait */
+	KB_HEALTH_CONFIG_REFUSED,   /* a reload found faults: what was in force before still is */
 	KB_HEALTH_COUNT
 };
 

@@ -105,6 +105,8 @@ int main(int argc, char **argv)
 		return kb_status_row(st)->exit_status;
 	if (o.check) {
 		printf("%s: no fault\n", o.config);
+		if (kb_settings_named(stdout, o.config, &super.settings))
+			printf("%s: a start would do without the above, and kite status would say what that means\n", o.config);
 		return 0;
 	}
 	if (sodium_init() < 0) {

@@ -24,7 +24,7 @@
 #include "sealer_job.h"
 #include "sealer_message.h"
 
-enum { DOORS_MOST = 4, SORT_TRIES = 2, SORT_GRACE_MS = 500 };
+enum { DOORS_MOST = 4, SORT_TRIES = 2, SORT_GRACE_MS = 500, SUBMIT_MOST = 1 << 30 };
 
 struct sealer {
 	struct kb_room_host *host;
@@ -38,8 +38,7 @@ struct sealer {
 	bool stopping, hung_said;
 	uint64_t alone_ms; /* since when there was no sorter, the last time */
 	struct kb_triage *names;
-	uint32_t outbox_key;
-	uint8_t outbox_pub[32];
+	struct kb_outbox outbox;
 	uint64_t unreadable, died, hung;
 };
 
@@ -73,8 +72,7 @@ static void seal_and_store(struct sealer *s, struct kb_job *job)
 	    .roster = &s->roster,
 	    .verdict = &job->verdict,
 	    .original = job->map.s,
-	    .outbox_key = s->outbox_key,
-	    .outbox_pub = s->outbox_pub,
+	    .outbox = &s->outbox,
 	};
 	enum kb_status st = kb_seal_message(&d, &what, &sealed);
 	if (st != KB_OK) {
@@ -183,6 +181,8 @@ static int on_timer(sd_event_source *src, uint64_t usec, void *ctx)
 			seal_unreadable(s, j);
 	}
 	sort_next(s);
+	if (!s->jobs.first)
+		kb_outbox_forget(&s->outbox);
 	if (sd_event_source_set_time_relative(src, 250000) < 0 || sd_event_source_set_enabled(src, SD_EVENT_ONESHOT) < 0)
 		return -1;
 	return 0;
@@ -216,10 +216,10 @@ static enum kb_status on_submit(void *ctx, struct kb_channel *ch, const void *bo
 	if (kb_field_get(m->sender, sizeof(m->sender), &text) != KB_OK || kb_field_get(m->helo, sizeof(m->helo), &text) != KB_OK ||
 	    kb_field_get(m->peer, sizeof(m->peer), &text) != KB_OK || kb_field_get(m->tls_facts, sizeof(m->tls_facts), &text) != KB_OK)
 		return KB_MALFORMED;
-	if (!m->mailboxes || (set->mailboxes < 32 && m->mailboxes >> set->mailboxes))
-		return KB_MALFORMED;
+	/* The door may have taken it under the settings before these: its sender comes again. */
+	bool stale = set->mailboxes < 32 && m->mailboxes >> set->mailboxes;
 	struct kb_map map;
-	enum kb_status st = kb_map_open(&d, fds[0], set->limit.message_octets, &map);
+	enum kb_status st = m->mailboxes ? kb_map_open(&d, fds[0], SUBMIT_MOST, &map) : KB_MALFORMED;
 	if (st == KB_OK && map.s.len != m->size) {
 		kb_map_release(&map);
 		st = KB_MALFORMED;
@@ -229,7 +229,7 @@ static enum kb_status on_submit(void *ctx, struct kb_channel *ch, const void *bo
 	struct kb_job *job = kb_job_new(&s->jobs, m, ch, fds[0], map);
 	fds[0] = -1;
 	job->since_ms = kb_room_now_ms(s->host);
-	if (!s->have_roster || !s->vault || s->stopping)
+	if (stale || map.s.len > set->limit.message_octets || !s->have_roster || !s->vault || s->stopping)
 		answer(s, job, KB_AGAIN, NULL);
 	else
 		sort_next(s);
@@ -405,17 +405,10 @@ static enum kb_status peer(void *self, enum kb_room room, uint32_t index, int fd
 static enum kb_status control(void *self, uint16_t type, const void *body, size_t size)
 {
 	struct sealer *s = self;
-	const struct kb_wire_outbox_key *k = body;
 	(void)size;
 	if (type != KB_WIRE_OUTBOX_KEY)
 		return KB_UNSUPPORTED;
-	if (k->destroy) {
-		if (k->number == s->outbox_key)
-			s->outbox_key = 0;
-	} else if (k->number > s->outbox_key) {
-		s->outbox_key = k->number;
-		memcpy(s->outbox_pub, k->pub, sizeof(s->outbox_pub));
-	}
+	kb_outbox_key_message(&s->outbox, body);
 	return KB_OK;
 }
 
@@ -477,6 +470,7 @@ static void room_close(void **self)
 	kb_fd_close(&s->chain);
 	sd_event_source_unref(s->timer);
 	kb_triage_free(&s->names);
+	kb_outbox_forget(&s->outbox);
 	free(s);
 	*self = NULL;
 }

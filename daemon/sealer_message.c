@@ -314,7 +314,7 @@ static enum kb_status add_summary(const struct kb_seal_job *j, const uint8_t *fi
 static void add_ack(const struct kb_seal_job *j, struct kb_wire_store *row)
 {
 	const struct kb_verdict *v = j->verdict;
-	if (!v->ack || v->class_ == KB_CLASS_MACHINE || !j->submit->sender[0] || !j->outbox_key)
+	if (!v->ack || v->class_ == KB_CLASS_MACHINE || !j->submit->sender[0])
 		return;
 	struct kb_ack_item item;
 	memset(&item, 0, sizeof(item));
@@ -324,8 +324,8 @@ static void add_ack(const struct kb_seal_job *j, struct kb_wire_store *row)
 	for (uint32_t i = 0; item.language == KB_LANG_OTHER && i < j->settings->mailboxes; i++)
 		if (j->submit->mailboxes & (UINT32_C(1) << i))
 			item.language = j->settings->mailbox[i].language;
-	if (crypto_box_seal(row->ack, (const unsigned char *)&item, sizeof(item), j->outbox_pub) == 0)
-		row->outbox_key = j->outbox_key;
+	if (kb_outbox_seal(j->outbox, &item, row->ack))
+		row->outbox_key = j->outbox->number;
 	sodium_memzero(&item, sizeof(item));
 }
 

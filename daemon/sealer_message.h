@@ -10,7 +10,7 @@
 #ifndef KITEBOX_DAEMON_SEALER_MESSAGE_H
 #define KITEBOX_DAEMON_SEALER_MESSAGE_H
 
-#include "wire.h"
+#include "sealer_outbox.h"
 
 enum { KB_SEALED_FDS_MOST = 1 + KB_DESTINATIONS_MOST };
 
@@ -26,8 +26,7 @@ struct kb_seal_job {
 	const struct kb_roster *roster;
 	const struct kb_verdict *verdict;
 	struct kb_span original;
-	uint32_t outbox_key; /* 0: no key, no acknowledgement */
-	const uint8_t *outbox_pub;
+	struct kb_outbox *outbox;
 };
 
 KB_MUST_USE enum kb_status kb_seal_message(struct kb_diag *d, const struct kb_seal_job *job, struct kb_sealed *ret_sealed);

@@ -14,6 +14,8 @@
 #ifndef KITEBOX_DAEMON_SETTINGS_FILE_H
 #define KITEBOX_DAEMON_SETTINGS_FILE_H
 
+#include <stdio.h>
+
 #include <kitebox/settings.h>
 
 enum { KB_SETTINGS_FAULTS_MOST = 64, KB_SETTINGS_FILE_MOST = 1 << 18 };
@@ -33,6 +35,8 @@ struct kb_settings_report {
 
 KB_MUST_USE enum kb_status kb_settings_parse(struct kb_span text, struct kb_settings *ret_s, struct kb_settings_report *ret_report);
 KB_MUST_USE enum kb_status kb_settings_load(struct kb_diag *d, const char *path, struct kb_settings *ret_s, struct kb_settings_report *ret_report);
+/* What would be missing at a start: a line for each file that is named and cannot be read by whoever asks; gives their number. */
+size_t kb_settings_named(FILE *out, const char *config, const struct kb_settings *s);
 /* "FILE:LINE: KEY: WHAT (1 to 10)" */
 void kb_settings_fault_format(const char *file, const struct kb_settings_fault *f, char *ret_line, size_t size);
 

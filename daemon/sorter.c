@@ -12,7 +12,7 @@
  * Also, without the rooms' protocol, kite's sandboxed child (sorter_view.h).
  *
  * Errors:    a message that must not be parsed still gets a verdict: unreadable, from a plain scan of its octets.
- * Secrets:   the message is mapped, never copied whole; what is freed is wiped (sorter_memory.c).
+ * Secrets:   a message that is not small is mapped, never copied whole; what is freed is wiped (sorter_memory.c).
  */
 #include <errno.h>
 #include <stdlib.h>

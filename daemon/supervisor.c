@@ -183,8 +183,10 @@ static void reload(struct kb_super *s)
 	if (st != KB_OK) {
 		log_faults(s, &report);
 		kb_super_log(LOG_ERR, NULL, &d, "the new configuration is refused, and the old one stays in force");
+		kb_super_health(s, KB_ROOM_SUPERVISOR, 0, KB_HEALTH_CONFIG_REFUSED, true, 0);
 		return;
 	}
+	kb_super_health(s, KB_ROOM_SUPERVISOR, 0, KB_HEALTH_CONFIG_REFUSED, false, 0);
 	keep_fixed(&next, &s->settings);
 	s->settings = next;
 	st = kb_super_files_read(&d, s);

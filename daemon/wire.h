@@ -173,14 +173,17 @@ struct kb_wire_viewed {
 	uint32_t status, zero;
 };
 
-/* What an acknowledgement needs, sealed by the sealer to the outbox key (crypto_box_seal). */
+/*
+ * What an acknowledgement needs, sealed by the sealer to the outbox key: share[32] nonce[24] crypto_box(item). The share is
+ * the public half of a key that a sealer makes for a number of items and forgets.
+ */
 struct kb_ack_item {
 	char address[KB_ADDRESS_FIELD]; /* the door's return address */
 	char indicator[41];             /* message indicator, or empty */
 	uint8_t language;
 	uint8_t pad[5];
 };
-enum { KB_ACK_SEALED = sizeof(struct kb_ack_item) + 48 }; /* crypto_box_SEALBYTES */
+enum { KB_ACK_SEALED = sizeof(struct kb_ack_item) + 32 + 24 + 16 };
 
 struct kb_wire_store {
 	struct kb_id id;
@@ -255,7 +258,7 @@ struct kb_wire_job {
 
 _Static_assert(sizeof(struct kb_verdict) == 1704, "no holes: what crosses between rooms is exactly its fields");
 _Static_assert(sizeof(struct kb_wire_submit) == 776, "no holes");
-_Static_assert(sizeof(struct kb_wire_store) == 1584, "no holes");
+_Static_assert(sizeof(struct kb_wire_store) == 1608, "no holes");
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "kitebox rows and messages are little-endian; big-endian hosts are not supported"

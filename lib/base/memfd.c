@@ -1,9 +1,13 @@
 /* memfd: see memfd.h. */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include <sodium.h>
 
 #include <kitebox/memfd.h>
 
@@ -53,6 +57,19 @@ enum kb_status kb_memfd_from(struct kb_diag *d, const char *name, struct kb_span
 	return st;
 }
 
+static enum kb_status read_whole(struct kb_diag *d, int fd, size_t n, struct kb_map *ret_m)
+{
+	uint8_t *p = malloc(n);
+	if (!p)
+		abort();
+	if (pread(fd, p, n, 0) != (ssize_t)n) {
+		free(p);
+		return KB_FAIL_SYS(d, "read a memfd");
+	}
+	*ret_m = (struct kb_map){.s = {p, n}};
+	return KB_OK;
+}
+
 enum kb_status kb_map_open(struct kb_diag *d, int fd, size_t most, struct kb_map *ret_m)
 {
 	struct stat sb;
@@ -65,6 +82,8 @@ enum kb_status kb_map_open(struct kb_diag *d, int fd, size_t most, struct kb_map
 		return KB_FAIL(d, KB_TOOBIG, 0, "a memfd is larger than is taken here");
 	size_t n = (size_t)sb.st_size;
 	void *p = NULL;
+	if (n && n <= KB_MAP_READ_MOST)
+		return read_whole(d, fd, n, ret_m);
 	if (n) {
 		/* MAP_PRIVATE: kernels before 6.7 take any shared mapping of a write-sealed memfd for a writable one. Nothing is
 		 * copied, since nobody writes. */
@@ -78,11 +97,14 @@ enum kb_status kb_map_open(struct kb_diag *d, int fd, size_t most, struct kb_map
 
 void kb_map_release(struct kb_map *m)
 {
+	void *p;
+	/* what is unmapped was mapped writable to nobody: only the type loses its const here */
+	memcpy(&p, &m->s.p, sizeof(p));
 	if (m->mapped) {
-		void *p;
-		/* what is unmapped was mapped writable to nobody: only the type loses its const here */
-		__builtin_memcpy(&p, &m->s.p, sizeof(p));
 		(void)munmap(p, m->mapped);
+	} else if (p) {
+		sodium_memzero(p, m->s.len);
+		free(p);
 	}
 	*m = (struct kb_map){0};
 }

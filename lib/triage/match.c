@@ -15,7 +15,7 @@ static bool in_set(const struct kb_token *k, uint16_t set)
 /* The step matches at `at`; do the ones behind it match too? Gaps are tried nearest first, to the sixth step at most. */
 static bool rest_matches(const struct kb_rule *r, size_t step, const struct kb_tokens *w, size_t at)
 {
-	if (step == r->steps)
+	if (step >= r->steps || step >= KB_STEPS_MOST)
 		return true;
 	const struct kb_step *s = &r->step[step];
 	for (size_t i = at + 1; i < w->n && i <= at + 1 + s->gap; i++)

@@ -13,7 +13,8 @@ import re
 
 from house import ROOT, run
 
-KEY = 32
+KEY, NONCE, MAC = 32, 24, 16
+ITEM = KEY + NONCE + MAC + 368  # docs/FORMATS.md, "Outbox item"
 BECH32 = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 SMALL = 64 * 1024
 
@@ -100,7 +101,7 @@ def opens(identities, sealed):
 
 
 class Boxes:
-    """libsodium's sealed boxes, which what waits in the outbox is sealed with."""
+    """libsodium's boxes behind a share and a nonce, which what waits in the outbox is sealed with."""
 
     def __init__(self):
         self.lib = ctypes.CDLL(ctypes.util.find_library("sodium") or "libsodium.so.23")
@@ -112,14 +113,15 @@ class Boxes:
         return out.raw
 
     def seal(self, public, text):
-        out = ctypes.create_string_buffer(len(text) + 48)
-        self.lib.crypto_box_seal(out, text, ctypes.c_ulonglong(len(text)), public)
-        return out.raw
+        out, secret, nonce = ctypes.create_string_buffer(len(text) + MAC), os.urandom(KEY), os.urandom(NONCE)
+        self.lib.crypto_box_easy(out, text, ctypes.c_ulonglong(len(text)), nonce, public, secret)
+        return self.public(secret) + nonce + out.raw
 
     def opens(self, keys, box):
         """The first of the keys' openings; None when none fits."""
         out = ctypes.create_string_buffer(len(box))
         for k in keys:
-            if self.lib.crypto_box_seal_open(out, box, ctypes.c_ulonglong(len(box)), self.public(k), k) == 0:
-                return out.raw[:len(box) - 48]
+            share, nonce, sealed = box[:KEY], box[KEY:KEY + NONCE], box[KEY + NONCE:]
+            if self.lib.crypto_box_open_easy(out, sealed, ctypes.c_ulonglong(len(sealed)), nonce, share, k) == 0:
+                return out.raw[:len(sealed) - MAC]
         return None

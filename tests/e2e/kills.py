@@ -106,7 +106,7 @@ def judge_referrals(r, house, load, outcome):
     came = arrivals.look()
     many = [d for d, ids in came.items() if len(ids) != 1]
     r.ok(not many, f"each was referred under one Message-ID ({arrivals.mails} mails for {len(came)} referrals)", f"{len(many)} under several")
-    r.ok(came.keys() == wanted.keys(), "and nothing but allegations was", f"{len(came.keys() - wanted.keys())} others")
+    r.ok(came.keys() == wanted.keys(), "and no other letter was", f"{len(came.keys() - wanted.keys())} others")
 
 
 def said(house, words):

@@ -295,7 +295,7 @@ def show_keys(r, h):
     r.ok(len(keys) > 300 and not by_host, f"with all files of the stopped host, {len(keys)} candidates for keys open no message, no referral and no grant", str(by_host))
     sealed = run("age", "-r", run("age-keygen", "-y", stdin=hostkeys.identity(keys[-1]).encode() + b"\n").stdout.decode().strip(), stdin=b"planted").stdout
     r.ok(hostkeys.opens(host, sealed) == b"planted", "control: what is sealed to a key of the host, these candidates do open")
-    boxes, box = hostkeys.Boxes(), 416
+    boxes, box = hostkeys.Boxes(), hostkeys.ITEM
     acks = [storefile.fields("outbox", k, v)[-box:] for k, v in tables["outbox"].items()]
     planted = boxes.seal(boxes.public(keys[-1]), b"planted")
     r.ok(acks and not any(boxes.opens(keys, a) for a in acks), f"nor do they open the {len(acks)} acknowledgements that wait", str(len(acks)))

@@ -54,10 +54,11 @@ def say(h):
     print(f"""An office is at work in {h.dir}; end it with Ctrl-C. Everything about it: {h.path('demo.json')}
 
   send      swaks --server localhost:{f['smtp']} --tls --from you@family.example --to {f['mailbox']}
-  or        curl smtp://localhost:{f['smtp']} --ssl-reqd --cacert {f['tls_ca']} --mail-from you@family.example --mail-rcpt {f['mailbox']} -T FILE
+  or        curl smtp://localhost:{f['smtp']} --ssl-reqd --cacert {f['tls_ca']} --mail-from you@family.example --mail-rcpt {f['mailbox']} --crlf -T FILE
   read      KITE_HOME={f['kite_home']} {f['kite']} list --passphrase-file {f['passphrase_file']}
   health    {f['kite']} status --desk {f['desk']}
-  referrals arrive in {f['investigations_maildir']}/new; open one with age -d -i {f['investigator_identity']}""", flush=True)
+  arrived   {f['investigations_maildir']}/new has what left: referrals (open one with age -d -i {f['investigator_identity']}), and the
+            acknowledgements to senders, since one server plays everybody here""", flush=True)
 
 
 def empty(path):

@@ -212,11 +212,20 @@ void give_ack_octets(struct office *o, uint8_t number, uint32_t key, struct kb_s
 	kb_fd_close(&fd);
 }
 
+void seal_item(const struct key *k, const struct kb_ack_item *item, uint8_t ret_sealed[static KB_ACK_SEALED])
+{
+	struct kb_outbox box = {.number = k->number};
+
+	memcpy(box.pub, k->pub, sizeof box.pub);
+	assert_true(kb_outbox_seal(&box, item, ret_sealed));
+	kb_outbox_forget(&box);
+}
+
 void give_ack(struct office *o, uint8_t number, const struct kb_ack_item *item)
 {
 	uint8_t sealed[KB_ACK_SEALED];
 
-	assert_int_equal(crypto_box_seal(sealed, (const void *)item, sizeof *item, o->key.pub), 0);
+	seal_item(&o->key, item, sealed);
 	give_ack_octets(o, number, o->key.number, KB_SPAN(sealed, sizeof sealed));
 }
 

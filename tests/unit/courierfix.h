@@ -3,6 +3,7 @@
 #define COURIERFIX_H
 
 #include "roomfix.h"
+#include "sealer_outbox.h"
 
 /* What the courier is started with, unless a test says otherwise: two languages, one key (number 7). */
 #define TEMPLATE_EN "Subject: We received your message\n\nOn {date} we received it.\nYour number is {num}.\n"
@@ -50,6 +51,8 @@ int large(size_t octets);
 /* As the vault. The number makes the id. */
 struct kb_id id_of(uint8_t number);
 void give_referral(struct office *o, uint8_t number, struct kb_span sealed);
+/* As a sealer seals it. */
+void seal_item(const struct key *k, const struct kb_ack_item *item, uint8_t ret_sealed[static KB_ACK_SEALED]);
 void give_ack(struct office *o, uint8_t number, const struct kb_ack_item *item);
 void give_ack_octets(struct office *o, uint8_t number, uint32_t key, struct kb_span sealed);
 struct kb_ack_item item_to(const char *address, enum kb_language language);

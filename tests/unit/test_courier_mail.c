@@ -141,7 +141,7 @@ TEST(an_acknowledgement_that_does_not_open_is_unsent)
 	uint8_t sealed[KB_ACK_SEALED];
 
 	office_start(o);
-	assert_int_equal(crypto_box_seal(sealed, (const void *)&item, sizeof item, o->key.pub), 0);
+	seal_item(&o->key, &item, sealed);
 	give_ack_octets(o, 1, KEY - 1, KB_SPAN(sealed, sizeof sealed));
 	assert_done(done(o), 1, 1, KB_OUTCOME_UNSENT, 0, KB_NOKEY);
 	give_ack_octets(o, 2, KEY, KB_SPAN(sealed, sizeof sealed - 1));
@@ -203,7 +203,7 @@ TEST(a_destroyed_key_opens_nothing_any_more_and_others_still_do)
 	}
 	say(o->room.control, KB_WIRE_OUTBOX_KEY, &destroy, sizeof destroy, NULL, 0);
 	office_settle(o);
-	assert_int_equal(crypto_box_seal(sealed, (const void *)&item, sizeof item, old.pub), 0);
+	seal_item(&old, &item, sealed);
 	give_ack_octets(o, 1, KEY, KB_SPAN(sealed, sizeof sealed));
 	assert_done(done(o), 1, 1, KB_OUTCOME_UNSENT, 0, KB_NOKEY);
 	give_ack(o, 2, &item);

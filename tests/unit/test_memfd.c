@@ -121,20 +121,52 @@ TEST(a_file_larger_than_is_taken_is_refused)
 	kb_fd_close(&fd);
 }
 
-TEST(what_is_mapped_cannot_be_written_through_the_map)
+/* A file of that many octets, no two neighbours alike. */
+static int file_of(size_t n, uint8_t *ret_octets)
 {
-	struct kb_map m;
 	int fd = -1;
 
-	assert_ok(kb_memfd_from(NULL, "test", KB_LIT("12345"), &fd));
-	assert_ok(kb_map_open(NULL, fd, 5, &m));
+	for (size_t i = 0; i < n; i++)
+		ret_octets[i] = (uint8_t)(i * 7 + i / 256);
+	assert_ok(kb_memfd_from(NULL, "kitebox-test", KB_SPAN(ret_octets, n), &fd));
+	return fd;
+}
+
+enum { LONG = KB_MAP_READ_MOST + 1 };
+
+TEST(short_and_long_files_read_the_same_and_last_longer_than_their_descriptor)
+{
+	static const size_t sizes[] = {1, 4096, LONG - 1, LONG, 200000};
+	static uint8_t octets[200000];
+
+	for (size_t i = 0; i < KB_LEN(sizes); i++) {
+		struct kb_map m;
+		int fd = file_of(sizes[i], octets);
+
+		assert_ok(kb_map_open(NULL, fd, sizes[i], &m));
+		kb_fd_close(&fd);
+		assert_int_equal(m.s.len, sizes[i]);
+		assert_memory_equal(m.s.p, octets, sizes[i]);
+		assert_int_equal(m.mapped, sizes[i] < LONG ? 0 : sizes[i]);
+		kb_map_release(&m);
+		assert_null(m.s.p);
+	}
+}
+
+TEST(what_is_mapped_cannot_be_written_through_the_map)
+{
+	static uint8_t octets[LONG];
+	struct kb_map m;
+	int fd = file_of(LONG, octets);
+
+	assert_ok(kb_map_open(NULL, fd, LONG, &m));
 	/* The kernel reads into it: refused where the pages are not writable. */
 	int zero = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	assert_true(zero >= 0);
 	errno = 0;
 	assert_int_equal(read(zero, (void *)(uintptr_t)m.s.p, 1), -1);
 	assert_int_equal(errno, EFAULT);
-	assert_span(m.s, "12345");
+	assert_memory_equal(m.s.p, octets, LONG);
 	kb_fd_close(&zero);
 	kb_map_release(&m);
 	kb_fd_close(&fd);
@@ -143,13 +175,13 @@ TEST(what_is_mapped_cannot_be_written_through_the_map)
 /* Kernels before 6.7 refuse a shared mapping of a write-sealed memfd, even one to read: only a private one works on Debian 12. */
 TEST(the_map_is_private)
 {
+	static uint8_t octets[LONG];
 	struct kb_map m;
 	char line[512], start[32];
 	bool seen = false;
-	int fd = -1;
+	int fd = file_of(LONG, octets);
 
-	assert_ok(kb_memfd_from(NULL, "kitebox-test", KB_LIT("12345"), &fd));
-	assert_ok(kb_map_open(NULL, fd, 5, &m));
+	assert_ok(kb_map_open(NULL, fd, LONG, &m));
 	(void)snprintf(start, sizeof(start), "%zx-", (size_t)(uintptr_t)m.s.p);
 	FILE *f = fopen("/proc/self/maps", "re");
 	assert_non_null(f);
@@ -176,6 +208,7 @@ int main(void)
 	    RUN(a_file_without_one_of_the_seals_is_refused),
 	    RUN(what_is_no_memfd_is_refused),
 	    RUN(a_file_larger_than_is_taken_is_refused),
+	    RUN(short_and_long_files_read_the_same_and_last_longer_than_their_descriptor),
 	    RUN(what_is_mapped_cannot_be_written_through_the_map),
 	    RUN(the_map_is_private),
 	};
