@@ -102,8 +102,8 @@ static void seal_unreadable(struct sealer *s, struct kb_job *job)
 
 static void sort_next(struct sealer *s)
 {
-	struct kb_job *job = kb_job_at(&s->jobs, KB_JOB_WAITING);
-	if (!s->sorter || !job || kb_job_at(&s->jobs, KB_JOB_SORTING))
+	struct kb_job *job = s->sorter && !kb_job_at(&s->jobs, KB_JOB_SORTING) ? kb_job_next(&s->jobs) : NULL;
+	if (!job)
 		return;
 	bool trusted;
 	struct kb_wire_sort m;
@@ -128,9 +128,11 @@ static void sorter_lost(struct sealer *s)
 	if (!job)
 		return;
 	kb_room_health(s->host, KB_HEALTH_SORTER_DIED, true, ++s->died);
+	/* What used up a sorter's time would use up the next one's. */
+	bool late = kb_room_now_ms(s->host) - job->since_ms + SORT_GRACE_MS >= (uint64_t)kb_room_settings(s->host)->limit.sort_s * 1000;
 	job->stage = KB_JOB_WAITING;
 	job->since_ms = kb_room_now_ms(s->host);
-	if (job->tries >= SORT_TRIES || s->hung_said)
+	if (job->tries >= SORT_TRIES || s->hung_said || late)
 		seal_unreadable(s, job);
 }
 

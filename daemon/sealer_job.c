@@ -55,3 +55,13 @@ struct kb_job *kb_job_at(const struct kb_jobs *jobs, enum kb_job_stage stage)
 			return j;
 	return NULL;
 }
+
+struct kb_job *kb_job_next(struct kb_jobs *jobs)
+{
+	struct kb_job *job = kb_job_at(jobs, KB_JOB_WAITING);
+	for (struct kb_job *j = job; jobs->small && j; j = j->next)
+		if (j->stage == KB_JOB_WAITING && j->map.s.len < job->map.s.len)
+			job = j;
+	jobs->small = !jobs->small;
+	return job;
+}

@@ -27,6 +27,7 @@ struct kb_job {
 
 struct kb_jobs {
 	struct kb_job *first, *last;
+	bool small; /* whose turn it is */
 };
 
 /* Appends a job at stage KB_JOB_WAITING; takes fd and map. */
@@ -35,5 +36,8 @@ void kb_job_free(struct kb_jobs *jobs, struct kb_job *job);
 /* The job of that id at that stage, or the oldest at that stage; NULL when there is none. */
 struct kb_job *kb_job_find(const struct kb_jobs *jobs, const struct kb_id *id, enum kb_job_stage stage);
 struct kb_job *kb_job_at(const struct kb_jobs *jobs, enum kb_job_stage stage);
+/* The one that is sorted next: the oldest that waits and the smallest take turns, so that a row of messages which cost their
+ * sorter all its time delays an ordinary one by one of them, and none waits for ever. */
+struct kb_job *kb_job_next(struct kb_jobs *jobs);
 
 #endif

@@ -19,7 +19,8 @@
 
 #include "mail_internal.h"
 
-enum { DEPTH_MOST = 200, PARENS_MOST = 1000, LINE_LONG = 998, WORK_MIB = 512 };
+/* HEADERS_MOST: all headers together, in longest ones: what libetpan makes of a header takes many times its length. */
+enum { DEPTH_MOST = 200, PARENS_MOST = 1000, LINE_LONG = 998, WORK_MIB = 512, HEADERS_MOST = 20 };
 
 #define KILLER "\"\\\"\""
 
@@ -50,7 +51,7 @@ struct walk {
 	size_t field_at;
 	bool in_field;
 	/* over lines of any kind */
-	uint64_t parens, types;
+	uint64_t parens, types, header_sum;
 	size_t next_paren, next_dash;
 };
 
@@ -158,6 +159,9 @@ static enum kb_status header_line(struct walk *w, struct kb_span line, size_t at
 		enum kb_status st = end_field(w, at);
 		return st == KB_OK ? end_header(w, next) : st;
 	}
+	w->header_sum += next - at;
+	if (w->header_sum > HEADERS_MOST * w->limit->header_octets)
+		return REFUSE(w, KB_LIMIT, at, "the headers of all parts together are longer than is taken");
 	if (next - w->header_at > w->limit->header_octets)
 		return REFUSE(w, KB_LIMIT, at, "a header is longer than is taken");
 	if (line.p[0] == ' ' || line.p[0] == '\t')
@@ -243,7 +247,7 @@ static bool kills(struct kb_span raw)
 			return false;
 		hit += at;
 		/* the first line at or before the hit that is no continuation */
-		for (size_t next = line; next <= hit; next = find_from(raw, next, '\n') + 1)
+		for (size_t next = line; next <= hit; next = find_from(KB_SPAN(raw.p, hit + 1), next, '\n') + 1)
 			if (next >= raw.len || (raw.p[next] != ' ' && raw.p[next] != '\t'))
 				line = next;
 		size_t boundary = kb_span_casefind(KB_SPAN(raw.p + line, hit - line), KB_LIT("boundary"));

@@ -86,8 +86,8 @@ struct kb_hits {
 };
 void kb_match(const struct kb_triage *t, const struct kb_tokens *w, struct kb_hits *ret_hits);
 
-/* Bits of staff whose names stand in the writer's own text, salutation taken off. */
-uint64_t kb_staff_named(const struct kb_triage *t, struct kb_span own);
+/* Bits of staff whose names stand in the text, on any line that is no salutation. */
+uint64_t kb_staff_named(const struct kb_triage *t, struct kb_span text);
 /* Message indicator, register number and institution, out of subject and text. */
 void kb_extract(struct kb_span subject, struct kb_span text, bool relay, struct kb_verdict *v);
 

@@ -1,15 +1,14 @@
 /*
- * staff: does the writer name somebody of this office's own desk? In doubt, yes: a restricted case that should not be is
+ * staff: does a message name somebody of this office's own desk? In doubt, yes: a restricted case that should not be is
  * released by a supervisor; an open one that should not be cannot be taken back.
  *
- * A name is found by its last word, wherever it stands in the writer's own text but in the salutation: everybody who writes to
- * "Dear Ms. Quill" names her, and means nothing by it.
+ * A name is found by its last word, also as a possessive or torn in two, on any line but a salutation: everybody who writes to
+ * "Dear Ms. Quill" names her, and means nothing by it. A salutation is a line of greeting words, titles and names of the desk
+ * and nothing else, so that "Ms. Quill hit me" is none.
  */
 #include <string.h>
 
 #include "internal.h"
-
-enum { SALUTATION_WORDS = 8 };
 
 enum kb_status kb_triage_staff(struct kb_triage *t, struct kb_span names)
 {
@@ -33,49 +32,85 @@ enum kb_status kb_triage_staff(struct kb_triage *t, struct kb_span names)
 	return KB_OK;
 }
 
-static bool salutation(struct kb_span line)
+/* Folded, as tokens are. */
+static const char *const greetings[] = {"dear", "hello", "hi", "hey", "good", "morning", "afternoon", "evening", "day", "greetings", "to",
+    "attn", "attention", "estimada", "estimado", "estimados", "querida", "querido", "hola", "buenos", "buenas", "dias", "tardes", "noches",
+    "a", "la", "el"};
+static const char *const titles[] = {"mr", "mrs", "ms", "miss", "dr", "sr", "sra", "srta", "senor", "senora", "senorita", "don", "dona",
+    "and", "y", "support", "coordinator", "coordinators", "team", "office", "desk"};
+
+static bool among(const char *w, const char *const *words, size_t n)
 {
-	/* clang-format off */
-	static const char *const opening[] = {"dear", "hello", "hi ", "hi,", "good morning", "good afternoon", "good evening",
-		"greetings", "to ", "to:", "attn", "attention", "estimad", "querid", "hola", "buenos", "buenas", "a la ", "sra", "sr.", "mr", "ms"};
-	/* clang-format on */
-	for (size_t i = 0; i < KB_LEN(opening); i++)
-		if (kb_span_casestarts(line, kb_span_str(opening[i])))
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(w, words[i]))
 			return true;
 	return false;
 }
 
-/* A greeting counts as one only while it is short: "Dear Ms. Quill hit me" on one line is not passed over. */
-static struct kb_span without_salutation(struct kb_span own)
+static bool name_of_desk(const struct kb_triage *t, const char *w)
 {
-	struct kb_span rest = own, line;
-	while (kb_span_line(&rest, &line)) {
+	for (size_t s = 0; s < t->staff_n; s++)
+		if (!strcmp(w, t->staff[s].last) || !strcmp(w, t->staff[s].first))
+			return true;
+	return false;
+}
+
+static bool salutation(const struct kb_triage *t, const struct kb_tokens *w, struct kb_span line)
+{
+	size_t greeted = 0, titled = 0;
+	for (size_t i = 0; i < w->n; i++) {
+		bool greeting = among(w->t[i].w, greetings, KB_LEN(greetings)), title = among(w->t[i].w, titles, KB_LEN(titles));
+		if (!greeting && !title && !name_of_desk(t, w->t[i].w))
+			return false;
+		greeted += greeting;
+		titled += title;
+	}
+	uint8_t end = line.len ? line.p[line.len - 1] : 0;
+	return greeted || (titled && (end == ',' || end == ':'));
+}
+
+/* "quill", "quills" (the apostrophe of "Quill's" is no letter), "quilles". */
+static bool is_name(const char *w, const char *last)
+{
+	size_t n = strlen(last);
+	return !strncmp(w, last, n) && (!w[n] || !strcmp(w + n, "s") || !strcmp(w + n, "es"));
+}
+
+/* Two words of a line that are the name once put together: "Quill-feather". */
+static bool is_torn(const char *a, const char *b, const char *last)
+{
+	size_t n = strlen(a);
+	return n < strlen(last) && !strncmp(a, last, n) && is_name(b, last + n);
+}
+
+static uint64_t named_in_line(const struct kb_triage *t, const struct kb_tokens *w)
+{
+	uint64_t named = 0;
+	for (size_t i = 0; i < w->n; i++) {
+		for (size_t s = 0; s < t->staff_n; s++) {
+			const char *last = t->staff[s].last;
+			if (last[0] && (is_name(w->t[i].w, last) || (i + 1 < w->n && is_torn(w->t[i].w, w->t[i + 1].w, last))))
+				named |= UINT64_C(1) << s;
+		}
+	}
+	return named;
+}
+
+uint64_t kb_staff_named(const struct kb_triage *t, struct kb_span text)
+{
+	uint64_t named = 0;
+	struct kb_span line;
+	while (t->staff_n && kb_span_line(&text, &line)) {
+		struct kb_arena a;
+		struct kb_tokens w;
 		line = kb_span_trim(line);
 		if (!line.len)
 			continue;
-		size_t words = 1;
-		for (size_t i = 0; i < line.len; i++)
-			words += line.p[i] == ' ';
-		return salutation(line) && words <= SALUTATION_WORDS && (words <= 4 || line.p[line.len - 1] == ',' || line.p[line.len - 1] == ':')
-			   ? rest
-			   : own;
+		kb_arena_init(&a, (size_t)64 << 20);
+		kb_tokens_of(&a, NULL, line, &w);
+		if (!salutation(t, &w, line))
+			named |= named_in_line(t, &w);
+		kb_arena_release(&a);
 	}
-	return own;
-}
-
-uint64_t kb_staff_named(const struct kb_triage *t, struct kb_span own)
-{
-	uint64_t named = 0;
-	struct kb_arena a;
-	struct kb_tokens w;
-	if (!t->staff_n)
-		return 0;
-	kb_arena_init(&a, (size_t)64 << 20);
-	kb_tokens_of(&a, NULL, without_salutation(own), &w);
-	for (size_t i = 0; i < w.n; i++)
-		for (size_t s = 0; s < t->staff_n; s++)
-			if (t->staff[s].last[0] && !strcmp(w.t[i].w, t->staff[s].last))
-				named |= UINT64_C(1) << s;
-	kb_arena_release(&a);
 	return named;
 }

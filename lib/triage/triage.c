@@ -183,6 +183,15 @@ static void decide(const struct kb_triage *t, const struct kb_mail *m, const str
 	v->category = category < 0 ? (v->class_ == KB_CLASS_ALLEGATION ? KB_CAT_OTHER_MISCONDUCT : KB_CAT_GENERAL) : (uint8_t)category;
 }
 
+/* Quoted text and signatures too: what somebody sends on accuses as well as what they write. */
+static uint64_t named(const struct kb_triage *t, const struct kb_mail *m)
+{
+	uint64_t bits = kb_staff_named(t, kb_span_str(m->subject)) | kb_staff_named(t, kb_span_str(m->from)) | kb_staff_named(t, m->text);
+	for (size_t i = 0; i < m->attachments; i++)
+		bits |= kb_staff_named(t, kb_span_str(m->attachment[i].name));
+	return bits;
+}
+
 void kb_triage_mail(const struct kb_triage *t, const struct kb_mail *m, struct kb_span raw, const struct kb_triage_context *c,
     struct kb_verdict *ret_v)
 {
@@ -198,7 +207,7 @@ void kb_triage_mail(const struct kb_triage *t, const struct kb_mail *m, struct k
 	v.flags = f.flags;
 	v.rules_version = t->version;
 	v.score_e4 = probability_e4(f.score);
-	v.named = kb_staff_named(t, m->human);
+	v.named = named(t, m);
 	if (v.named)
 		v.flags |= KB_FLAG_NAMES_COORDINATOR;
 	kb_field_set(v.from, sizeof(v.from), kb_span_str(m->from));

@@ -183,7 +183,7 @@ def usage():
                        (("nonsense",), 64), ((), 64), (("show",), 64), (("open", "a", "b"), 64), (("seal", "--json"), 64), (("pull", "--eml", "--maildir"), HEADER),
                        (("export", "K-0000-0000", "--out", "x"), HEADER), (("pull",), HEADER), (("open", "-i", "id.txt", "nowhere"), 66),
                        (("status", "--desk", "/nonexistent"), 71), (("list", "--desk", "/nonexistent"), 66),
-                       (("list", "--desk", "/nonexistent", "--home", "office/people/ben"), 71), (("--version",), 0), (("help",), 0), (("-h",), 0)):
+                       (("list", "--desk", "/nonexistent", "--home", "office/people/anna"), 71), (("--version",), 0), (("help",), 0), (("-h",), 0)):
         p = kite(*args)
         said = p.stderr.decode() if want else p.stdout.decode()
         r.ok(p.returncode == want and (said.strip() or args == ()), f"kite {' '.join(args)}: status {want}, and a sentence", (p.returncode, said))

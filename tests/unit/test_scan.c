@@ -190,6 +190,30 @@ TEST(depth_times_size_is_bounded)
 	kb_buf_release(&b);
 }
 
+/* Were the search for each not bounded by where it stands, this would take an hour. */
+TEST(quoted_quotes_without_number_are_looked_at_once_each)
+{
+	struct kb_scan s;
+	assert_int_equal(repeated("Subject: x\r\n\r\n", "\"\\\"\"", 6 << 20, "\r\n", &s), KB_OK);
+	assert_int_equal(repeated("Subject: x\r\n\r\nboundary=", "\"\\\"\"", 6 << 20, "\r\n", &s), KB_MALFORMED);
+}
+
+TEST(headers_of_many_parts_are_bounded_together)
+{
+	struct kb_buf part;
+	struct kb_scan s;
+	kb_buf_init(&part, 1 << 20);
+	assert_ok(kb_buf_str(&part, "--b\r\nTo: "));
+	for (size_t i = 0; i < 45000; i++)
+		assert_ok(kb_buf_str(&part, "a,"));
+	assert_ok(kb_buf_str(&part, "\r\n\r\n\r\n"));
+	assert_ok(kb_buf_byte(&part, '\0'));
+	const char *head = "Content-Type: multipart/mixed; boundary=b\r\n\r\n";
+	assert_ok(repeated(head, (const char *)part.p, 10, "--b--\r\n", &s));
+	assert_int_equal(repeated(head, (const char *)part.p, 30, "--b--\r\n", &s), KB_LIMIT);
+	kb_buf_release(&part);
+}
+
 TEST(a_message_over_the_limit_is_too_big)
 {
 	struct kb_limits small = kb_mail_limits;
@@ -226,6 +250,8 @@ int main(void)
 		RUN(what_only_looks_like_it_is_not_refused),
 		RUN(comments_that_nest_deep_are_refused_wherever_they_stand),
 		RUN(depth_times_size_is_bounded),
+		RUN(quoted_quotes_without_number_are_looked_at_once_each),
+		RUN(headers_of_many_parts_are_bounded_together),
 		RUN(a_message_over_the_limit_is_too_big),
 		RUN(an_inner_boundary_ends_with_the_outer_one),
 	};

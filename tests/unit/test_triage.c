@@ -161,6 +161,24 @@ TEST(a_member_of_the_desk_is_seen_in_the_text_and_not_in_the_salutation)
 	assert_int_equal(judge(t, "Dear Ms. Quillfeather,\nhow do I add my aunt to the visiting list?").named, 0);
 	assert_int_equal(judge(t, "Dear Ms. Quillfeather,\nyou hung up on me, Quillfeather, and I want to complain.").named, 1);
 	assert_int_equal(judge(t, "Dear Ms. Quillfeather hung up on me when I called about the list").named, 1);
+	static const char *const naming[] = {"Quillfeather's fist broke my jaw", "Quillfeather\xe2\x80\x99s fist broke my jaw", "Ms Quillfeather hit me",
+		"Sra Quillfeather me golpe\xc3\xb3:", "Msgs stolen by Quillfeather,", "it was Quill-feather who did it", "> Quillfeather beat him",
+		"who did it?\nQuillfeather", "hello,\n-- \nQuillfeather is a thief", "To Quillfeather I owe my broken arm"};
+	static const char *const greeting[] = {"Dear Anna Quillfeather:\nhello", "Good morning Ms. Quillfeather\nhello", "Ms. Quillfeather,\nhello",
+		"Hola Sra. Quillfeather, buenas tardes\nhola", "> Dear Ms. Quillfeather,\n> hello", "Attn: Support Coordinator Quillfeather\nhello"};
+	for (size_t i = 0; i < KB_LEN(naming); i++)
+		if (judge(t, naming[i]).named != 1)
+			fail_msg("not seen: %s", naming[i]);
+	for (size_t i = 0; i < KB_LEN(greeting); i++)
+		if (judge(t, greeting[i]).named != 0)
+			fail_msg("taken for more than a greeting: %s", greeting[i]);
+	const struct kb_triage_context c = {0};
+	struct kb_mail m = mail("Officer Quillfeather beat me", "see above, please help me with this");
+	assert_int_equal(judge_with(t, &m, &c).named, 1);
+	m = mail("pictures", "see the picture, please help me with this");
+	m.attachment[0].name = "quillfeather-hits-me.jpg";
+	m.attachments = 1;
+	assert_int_equal(judge_with(t, &m, &c).named, 1);
 	assert_ok(kb_triage_staff(t, KB_LIT("")));
 	assert_int_equal(judge(t, "I spoke with Quillfeather last week").named, 0);
 	kb_triage_free(&t);
