@@ -147,12 +147,18 @@ static size_t take_fds(struct msghdr *msg, int fds[static KB_CHANNEL_FDS_MOST])
 
 static enum kb_status judge(struct kb_channel *ch, const struct datagram *dg, size_t len, int flags, int *fds, size_t n)
 {
-	if (flags & (MSG_TRUNC | MSG_CTRUNC) || len < sizeof dg->head)
+	if (flags & MSG_TRUNC || len < sizeof dg->head)
 		return KB_MALFORMED;
 	const struct kb_channel_row *row = find(ch, dg->head.type);
 
-	if (!row || dg->head.size != row->size || len - sizeof dg->head != row->size || dg->head.fds != n ||
-	    n < row->fds_least || n > row->fds_most || n > KB_CHANNEL_FDS_MOST)
+	if (!row || dg->head.size != row->size || len - sizeof dg->head != row->size ||
+	    dg->head.fds < row->fds_least || dg->head.fds > row->fds_most || dg->head.fds > KB_CHANNEL_FDS_MOST)
+		return KB_MALFORMED;
+	/* Fewer came than there is room for, and the kernel says so: this process has no descriptor left. That is nobody's
+	 * fault, and what was cut off will not come again. */
+	if (flags & MSG_CTRUNC)
+		return n < dg->head.fds ? KB_IO : KB_MALFORMED;
+	if (dg->head.fds != n)
 		return KB_MALFORMED;
 	return row->handle(ch->ctx, ch, dg->body, fds, n);
 }

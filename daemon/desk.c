@@ -16,7 +16,7 @@
 
 #include "desk_room.h"
 
-enum { CONNECTIONS_MOST = 64, BODY_MOST = 256 << 20 };
+enum { BODY_MOST = 256 << 20 };
 
 /* ---- requests ---- */
 
@@ -30,6 +30,7 @@ static enum kb_status ask_vault(struct kb_desk_conn *c, const struct kb_desk_row
 	ask.type = row->type;
 	ask.len = (uint16_t)row->size;
 	memcpy(ask.body, body, row->size);
+	c->asked = true;
 	return kb_channel_send(c->room->vault, KB_WIRE_ASK, &ask, sizeof(ask), NULL, 0);
 }
 
@@ -71,7 +72,7 @@ static enum kb_status check_answer(const struct kb_wire_answer *w, const struct 
 		return KB_MALFORMED;
 	if (w->type == KB_DESK_ERROR)
 		return w->len == sizeof(struct kb_desk_error) && w->last && !with_fd ? KB_OK : KB_MALFORMED;
-	if (!pending || w->type != pending->type)
+	if (w->type != pending->type)
 		return KB_SEQUENCE;
 	if (w->type == KB_DESK_STATUS)
 		return w->len == sizeof(struct kb_desk_status) && w->last && !with_fd ? KB_OK : KB_MALFORMED;
@@ -85,9 +86,9 @@ static enum kb_status on_answer(void *ctx, struct kb_channel *ch, const void *bo
 	struct kb_desk_conn *c = kb_desk_conn_find(r, w->conn);
 	struct kb_desk_answer a;
 	(void)ch;
-	if (!c)
-		return KB_OK; /* it ended meanwhile */
-	enum kb_status st = c->pending ? check_answer(w, c->pending, n == 1) : KB_SEQUENCE;
+	if (!c || !c->pending)
+		return KB_OK; /* it ended meanwhile, or was told that the answer is late: the vault cannot know either */
+	enum kb_status st = check_answer(w, c->pending, n == 1);
 	if (st != KB_OK)
 		return st;
 	if (c->pending->type == KB_DESK_STATUS) { /* an error, too, is one of the store's: the rooms' reports are worth having */
@@ -105,7 +106,7 @@ static enum kb_status on_answer(void *ctx, struct kb_channel *ch, const void *bo
 	a.end = w->last && w->type != KB_DESK_ERROR;
 	memcpy(a.body, w->body, w->len);
 	if (w->type == KB_DESK_LOGIN)
-		c->logged_in = true;
+		kb_desk_conn_login(c);
 	kb_desk_conn_queue(c, &a, w->last);
 	kb_desk_conn_go_on(c);
 	return KB_OK;
@@ -167,14 +168,14 @@ static void listen_on(struct kb_desk_room *r, bool on)
 			kb_room_log(r->host, LOG_ERR, NULL, "a listener could not be switched");
 }
 
-void kb_desk_room_freed(struct kb_desk_room *r)
+void kb_desk_room_changed(struct kb_desk_room *r)
 {
 	if (r->closing)
 		return;
 	if (r->stopping && !r->first)
 		kb_room_done(r->host, 0);
-	else if (!r->stopping && r->conns == CONNECTIONS_MOST - 1)
-		listen_on(r, true);
+	else if (!r->stopping)
+		listen_on(r, kb_desk_places_free(r)); /* the rest wait in the socket's queue */
 }
 
 static int on_connect(sd_event_source *s, int listener, uint32_t events, void *ctx)
@@ -186,8 +187,10 @@ static int on_connect(sd_event_source *s, int listener, uint32_t events, void *c
 		return 0; /* whoever it was has gone again */
 	if (kb_desk_conn_new(r, fd) != KB_OK)
 		kb_room_log(r->host, LOG_ERR, NULL, "a connection could not be watched");
-	if (r->conns >= CONNECTIONS_MOST)
-		listen_on(r, false); /* the rest wait in the socket's queue */
+	struct kb_desk_conn *over = kb_desk_places_over(r);
+	if (over)
+		kb_desk_conn_end(over);
+	kb_desk_room_changed(r);
 	return 0;
 }
 

@@ -10,16 +10,32 @@
 
 #include "desk_room.h"
 
-/* FRAMES_A_TURN: one that is sent a large case must not keep the others waiting. */
-enum { IDLE_S = 300, STRANGER_S = 30, VAULT_S = 60, STATUS_S = 5, FRAMES_A_TURN = 32 };
+/*
+ * STRANGER_S: from the connection on, until they are logged in; a person types a passphrase meanwhile.
+ * FRAMES_A_TURN: one that is sent a large case must not keep the others waiting.
+ */
+enum { IDLE_S = 300, STRANGER_S = 60, VAULT_S = 60, STATUS_S = 5, FRAMES_A_TURN = 32 };
 
+static uint64_t now_us(const struct kb_desk_conn *c)
+{
+	uint64_t us;
+	if (sd_event_now(kb_room_loop(c->room->host), CLOCK_MONOTONIC, &us) < 0)
+		abort();
+	return us;
+}
+
+static uint64_t in_s(const struct kb_desk_conn *c, uint64_t s)
+{
+	return now_us(c) + s * KB_DESK_SECOND_US;
+}
+
+/* What it waits for is then the vault's to answer in its own time: that is not held against a stranger. */
 static void arm(struct kb_desk_conn *c)
 {
-	uint64_t s = c->logged_in ? IDLE_S : STRANGER_S;
+	uint64_t us = c->logged_in ? in_s(c, IDLE_S) : c->deadline_us;
 	if (c->pending)
-		s = c->pending->type == KB_DESK_STATUS ? STATUS_S : VAULT_S;
-	if (sd_event_source_set_time_relative(c->clock, s * UINT64_C(1000000)) < 0 ||
-	    sd_event_source_set_enabled(c->clock, SD_EVENT_ONESHOT) < 0)
+		us = in_s(c, c->pending->type == KB_DESK_STATUS ? STATUS_S : VAULT_S);
+	if (sd_event_source_set_time(c->clock, us) < 0 || sd_event_source_set_enabled(c->clock, SD_EVENT_ONESHOT) < 0)
 		abort();
 	uint32_t events = kb_desk_out_empty(&c->out) ? 0 : (uint32_t)EPOLLOUT;
 	if (!events && !c->pending)
@@ -57,7 +73,7 @@ static enum kb_status advance(struct kb_desk_conn *c)
 			return st;
 		if (!kb_desk_out_empty(&c->out) || c->pending)
 			break;
-		if (c->ending)
+		if (c->ending || (!c->logged_in && now_us(c) >= c->deadline_us))
 			return KB_SEQUENCE;
 		st = kb_desk_in_next(&c->in, &row, &body);
 		if (st == KB_AGAIN)
@@ -115,22 +131,40 @@ static int on_clock(sd_event_source *s, uint64_t usec, void *ctx)
 
 enum kb_status kb_desk_conn_new(struct kb_desk_room *r, int fd)
 {
+	struct ucred who;
+	socklen_t len = sizeof(who);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &len) < 0 || len != sizeof(who)) {
+		kb_fd_close(&fd);
+		return KB_IO;
+	}
 	struct kb_desk_conn *c = calloc(1, sizeof(*c));
 	if (!c)
 		abort();
 	c->room = r;
 	c->fd = fd;
+	c->uid = who.uid;
 	c->number = ++r->last_number;
+	c->deadline_us = in_s(c, STRANGER_S);
 	c->next = r->first;
 	r->first = c;
 	r->conns++;
+	r->strangers++;
 	sd_event *loop = kb_room_loop(r->host);
 	if (sd_event_add_io(loop, &c->io, fd, EPOLLIN, on_io, c) < 0 ||
-	    sd_event_add_time_relative(loop, &c->clock, CLOCK_MONOTONIC, STRANGER_S * UINT64_C(1000000), 0, on_clock, c) < 0) {
+	    sd_event_add_time(loop, &c->clock, CLOCK_MONOTONIC, c->deadline_us, 0, on_clock, c) < 0) {
 		kb_desk_conn_end(c);
 		return KB_IO;
 	}
 	return KB_OK;
+}
+
+void kb_desk_conn_login(struct kb_desk_conn *c)
+{
+	if (c->logged_in)
+		return;
+	c->logged_in = true;
+	c->room->strangers--;
+	kb_desk_room_changed(c->room);
 }
 
 struct kb_desk_conn *kb_desk_conn_find(struct kb_desk_room *r, uint32_t number)
@@ -151,20 +185,21 @@ void kb_desk_conn_end(struct kb_desk_conn *c)
 			break;
 		}
 	r->conns--;
-	if (r->vault && kb_channel_send(r->vault, KB_WIRE_GONE, &gone, sizeof(gone), NULL, 0) != KB_OK)
+	r->strangers -= c->logged_in ? 0 : 1;
+	if (r->vault && c->asked && kb_channel_send(r->vault, KB_WIRE_GONE, &gone, sizeof(gone), NULL, 0) != KB_OK)
 		(void)0; /* the vault's channel has ended, and every session with it */
 	c->io = sd_event_source_disable_unref(c->io);
 	c->clock = sd_event_source_disable_unref(c->clock);
 	kb_fd_close(&c->fd);
 	kb_desk_out_release(&c->out);
 	free(c);
-	kb_desk_room_freed(r);
+	kb_desk_room_changed(r);
 }
 
 void kb_desk_conn_queue(struct kb_desk_conn *c, struct kb_desk_answer *a, bool last)
 {
 	if (kb_desk_out_add(&c->out, a) != KB_OK)
-		c->ending = true; /* more answers than any request has: what follows could not be told apart */
+		c->ending = last = true; /* more answers than any request has: what follows could not be told apart */
 	kb_desk_answer_release(a);
 	if (last)
 		c->pending = NULL;

@@ -85,12 +85,12 @@ static void describe(const union address *a, char ret_text[static INET6_ADDRSTRL
 }
 
 /* Said without a look at who it is, or what it says. */
-static void turn_away(struct kb_door *r, int fd, uint8_t kind)
+static void turn_away(struct kb_door *r, int fd, uint8_t kind, enum kb_smtp_end why)
 {
 	struct kb_smtp s;
 	struct kb_smtp_out out = {r->out, 0, sizeof(r->out)};
 	kb_smtp_init(&s, kb_room_settings(r->host), kind == KB_LISTEN_LMTP);
-	kb_smtp_end(&s, KB_SMTP_CROWDED, &out);
+	kb_smtp_end(&s, why, &out);
 	if (kind != KB_LISTEN_SMTPS && send(fd, out.p, out.len, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		return; /* it has gone already */
 }
@@ -107,15 +107,17 @@ static bool let_in(struct kb_door *r, int listener, uint8_t kind)
 		r->paused = errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS;
 		return errno == ECONNABORTED || errno == EINTR;
 	}
-	if (r->conns >= kb_room_settings(r->host)->limit.connections || (kind == KB_LISTEN_SMTPS && !r->pair)) {
-		turn_away(r, fd, kind);
+	const struct kb_door_origin origin = kb_door_origin(&a.any, kind);
+	enum kb_smtp_end why;
+	if (!kb_door_admits(r, &origin, &why) || (kind == KB_LISTEN_SMTPS && !r->pair)) {
+		turn_away(r, fd, kind, why);
 		kb_fd_close(&fd);
 		return true;
 	}
 	if (a.any.sa_family != AF_UNIX)
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 	describe(&a, peer);
-	kb_door_conn_new(r, fd, kind, peer);
+	kb_door_conn_new(r, fd, kind, &origin, peer);
 	return true;
 }
 

@@ -2,12 +2,13 @@
  * door: what the files of the room share.
  *
  * door.c the room, its listeners and its clock · door_conn.c one client · door_turn.c what it says, and its message ·
- * door_io.c its socket · door_tls.c TLS · door_job.c messages on their way to the disk. What is said is the business of
- * kitebox/smtp.h alone.
+ * door_io.c its socket · door_tls.c TLS · door_job.c messages on their way to the disk · door_source.c what one place may take.
+ * What is said is the business of kitebox/smtp.h alone.
  *
  * Ownership:  a connection owns its socket, its TLS session and the message that is coming in; a job owns a message that is
  *             whole, and outlives the connection: its client may be gone, and the message is kept all the same.
- * Limits:     octets of mail in memory (limit.flight_octets) from the first octet until the result; connections; deadlines.
+ * Limits:     octets of mail in memory (limit.flight_octets) from the first octet until the result; connections; of both, what
+ *             comes from one place has a share; deadlines.
  *             A client that waits costs the struct below and its socket: read and reply buffers are the room's.
  * Secrets:    mail in memfds and in the room's buffer, which is wiped after each turn; the TLS key, in GnuTLS.
  */
@@ -28,12 +29,14 @@ enum {
 	KB_DOOR_OUT = 8192,
 	KB_DOOR_SHAKE_MS = 30000,
 	KB_DOOR_FAREWELL_MS = 10000,
+	KB_DOOR_BUCKETS = 256,
 };
 
 struct kb_door;
 struct kb_door_job;
 struct kb_door_pair; /* a certificate and its key; shared by the sessions that began with it */
 struct kb_door_tls;
+struct kb_door_source; /* one place that clients come from */
 
 /* Octets that wait, in memory of exactly their size. */
 struct kb_door_held {
@@ -57,16 +60,24 @@ struct kb_door_conn {
 	int fd;
 	uint8_t stage;   /* enum kb_door_stage */
 	struct kb_smtp smtp;
+	struct kb_door_source *source;
 	struct kb_door_tls *tls; /* NULL: in the clear */
 	struct kb_door_held in;  /* came, and cannot be taken yet */
 	struct kb_door_held out; /* said, and not sent yet */
 	uint64_t until_ms;       /* silence, a handshake or a farewell ends then */
-	uint64_t message_until_ms;
+	uint64_t message_until_ms; /* whatever comes of it; see also message_due in door_conn.c */
+	uint64_t message_begun_ms;
 	uint64_t lingered;       /* octets thrown away */
 	int message;             /* memfd of what came of it, or -1 */
 	uint64_t octets;         /* of it; they count in room->flight */
 	struct kb_door_job *job; /* the message that is to be stored; its client waits */
 	char peer[INET6_ADDRSTRLEN];
+};
+
+struct kb_door_origin {
+	bool own; /* a Unix socket, or LMTP: nobody strange */
+	bool v6;
+	uint8_t net[8]; /* an IPv4 address, or a /64 of IPv6 */
 };
 
 struct kb_door_listener {
@@ -93,7 +104,8 @@ struct kb_door {
 	struct kb_mailbox mailbox[KB_MAILBOXES_MOST]; /* as transactions under way know them */
 	uint32_t mailboxes;
 	struct kb_door_conn *first;
-	size_t conns;
+	size_t conns, strangers; /* of these, not the office's own */
+	struct kb_door_source *sources[KB_DOOR_BUCKETS];
 	struct kb_door_sealer sealer[KB_DOOR_SEALERS_MOST];
 	struct kb_door_job *jobs, **last_job;
 	uint64_t flight; /* octets of mail in memory */
@@ -111,7 +123,7 @@ void kb_door_less(struct kb_door *r);
 
 /* ---- door_conn.c ---- */
 
-void kb_door_conn_new(struct kb_door *r, int fd, uint8_t kind, const char *peer);
+void kb_door_conn_new(struct kb_door *r, int fd, uint8_t kind, const struct kb_door_origin *o, const char *peer);
 void kb_door_conn_end(struct kb_door_conn *c);
 /* Its message is stored, or not. c may be gone afterwards. */
 void kb_door_conn_answered(struct kb_door_conn *c, enum kb_status st, const struct kb_id *id);
@@ -157,6 +169,21 @@ KB_MUST_USE enum kb_status kb_door_tls_read(struct kb_door_tls *t, uint8_t *to, 
 /* After KB_AGAIN it must be called again with the same octets. */
 KB_MUST_USE enum kb_status kb_door_tls_write(struct kb_door_tls *t, struct kb_span s, size_t *ret_n);
 void kb_door_tls_bye(struct kb_door_tls *t);
+
+/* ---- door_source.c ---- */
+
+struct kb_door_origin kb_door_origin(const struct sockaddr *a, uint8_t kind);
+/* May one more come from there? *ret_why: what to say if not. */
+KB_MUST_USE bool kb_door_admits(struct kb_door *r, const struct kb_door_origin *o, enum kb_smtp_end *ret_why);
+void kb_door_source_enter(struct kb_door_conn *c, const struct kb_door_origin *o);
+void kb_door_source_leave(struct kb_door_conn *c);
+/* A message outlives its connection, and counts where it came from. */
+struct kb_door_source *kb_door_source_job(struct kb_door_conn *c);
+void kb_door_source_job_end(struct kb_door *r, struct kb_door_source *s);
+/* Is there memory for n more octets of c's? */
+KB_MUST_USE bool kb_door_flight_fits(const struct kb_door_conn *c, uint64_t n);
+void kb_door_flight_more(struct kb_door *r, struct kb_door_source *s, uint64_t n);
+void kb_door_flight_less(struct kb_door *r, struct kb_door_source *s, uint64_t n);
 
 /* ---- door_job.c ---- */
 

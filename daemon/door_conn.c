@@ -11,7 +11,7 @@
 
 #include "door.h"
 
-enum { LINGER_MS = 2000, LINGER_MOST = 1 << 20 };
+enum { LINGER_MS = 2000, LINGER_MOST = 1 << 20, SLOWEST = 1024 /* octets a second, of a message */ };
 
 /* ---- stages ---- */
 
@@ -131,7 +131,7 @@ static int on_io(sd_event_source *s, int fd, uint32_t events, void *ctx)
 
 /* ---- its life ---- */
 
-void kb_door_conn_new(struct kb_door *r, int fd, uint8_t kind, const char *peer)
+void kb_door_conn_new(struct kb_door *r, int fd, uint8_t kind, const struct kb_door_origin *o, const char *peer)
 {
 	struct kb_door_conn *c = calloc(1, sizeof(*c));
 	if (!c)
@@ -144,7 +144,7 @@ void kb_door_conn_new(struct kb_door *r, int fd, uint8_t kind, const char *peer)
 	if (r->first)
 		r->first->before = c;
 	r->first = c;
-	r->conns++;
+	kb_door_source_enter(c, o);
 	kb_door_still_there(c);
 	if (kind == KB_LISTEN_SMTPS) {
 		c->stage = KB_DOOR_SHAKES;
@@ -163,9 +163,9 @@ void kb_door_conn_end(struct kb_door_conn *c)
 	if (c->next)
 		c->next->before = c->before;
 	*(c->before ? &c->before->next : &r->first) = c->next;
-	r->conns--;
 	kb_door_job_orphan(c);
 	kb_door_forget(c);
+	kb_door_source_leave(c);
 	kb_door_let_go(&c->in);
 	kb_door_let_go(&c->out);
 	c->io = sd_event_source_disable_unref(c->io);
@@ -182,10 +182,18 @@ void kb_door_conn_answered(struct kb_door_conn *c, enum kb_status st, const stru
 	go_on(c, false);
 }
 
+/* Each line puts the silence off; so a message must also come at a certain pace, or a few octets could hold a place for long. */
+static uint64_t message_due(const struct kb_door_conn *c)
+{
+	uint64_t idle_ms = (uint64_t)kb_room_settings(c->room->host)->limit.idle_s * 1000;
+	uint64_t pace = c->message_begun_ms + idle_ms + c->smtp.data.octets * 1000 / SLOWEST;
+	return pace < c->message_until_ms ? pace : c->message_until_ms;
+}
+
 void kb_door_conn_tick(struct kb_door_conn *c, uint64_t now_ms)
 {
 	bool stopping = c->room->stopping && now_ms >= c->room->stop_until_ms;
-	bool late = now_ms >= c->until_ms || (c->smtp.state == KB_SMTP_DATA && now_ms >= c->message_until_ms);
+	bool late = now_ms >= c->until_ms || (c->smtp.state == KB_SMTP_DATA && now_ms >= message_due(c));
 	if (c->job || !(late || (stopping && c->stage == KB_DOOR_TALKS)))
 		return;
 	/* Whoever does not read what was said would not read that either. */

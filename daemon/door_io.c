@@ -8,6 +8,8 @@
 
 #include "door.h"
 
+enum { STRANGER_S = 60 /* of silence, before the first EHLO */ };
+
 void kb_door_let_go(struct kb_door_held *h)
 {
 	if (h->p)
@@ -63,8 +65,11 @@ static enum kb_status write_some(struct kb_door_conn *c, struct kb_span s, size_
 
 void kb_door_still_there(struct kb_door_conn *c)
 {
+	uint64_t idle_s = kb_room_settings(c->room->host)->limit.idle_s;
+	if (c->smtp.state <= KB_SMTP_STRANGER && idle_s > STRANGER_S)
+		idle_s = STRANGER_S;
 	if (c->stage == KB_DOOR_TALKS)
-		c->until_ms = kb_room_now_ms(c->room->host) + kb_room_settings(c->room->host)->limit.idle_s * UINT64_C(1000);
+		c->until_ms = kb_room_now_ms(c->room->host) + idle_s * 1000;
 }
 
 /* As much as the socket takes now. */

@@ -3,7 +3,8 @@
  *
  * waiting -> with a sealer -> answered. A job goes to the sealer with the fewest. When that sealer ends before its result, the
  * job goes to another with the same id: whoever stored it already recognises it. It is tried so many times, lest a message
- * that ends sealers ends them all, and for so long; then the answer is temporary, and the sender still has the message.
+ * that ends sealers ends them all, and for so long; then the answer is temporary, and the sender still has the message. What a
+ * sealer has not let go of counts on even then, lest a sealer that stands still be given ever more.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +21,8 @@ enum { NOBODY = -1 };
 struct kb_door_job {
 	struct kb_door_job *next;
 	struct kb_door_conn *conn; /* NULL: the client is gone */
+	struct kb_door_source *source;
+	bool answered;             /* given up; a sealer has it still */
 	int fd;
 	int sealer;                /* its index, or NOBODY */
 	unsigned tries;
@@ -42,26 +45,49 @@ static void unlink_job(struct kb_door *r, struct kb_door_job *j)
 static void free_job(struct kb_door *r, struct kb_door_job *j)
 {
 	unlink_job(r, j);
-	r->flight -= j->submit.size;
+	kb_door_flight_less(r, j->source, j->submit.size);
+	kb_door_source_job_end(r, j->source);
 	kb_fd_close(&j->fd);
 	sodium_memzero(j, sizeof(*j));
 	free(j);
+}
+
+static void count(struct kb_door *r, enum kb_status st)
+{
+	if (st == KB_OK)
+		kb_room_health(r->host, KB_HEALTH_MESSAGES, true, ++r->messages);
+	else
+		kb_room_health(r->host, KB_HEALTH_REFUSED, true, ++r->refused);
+}
+
+static void tell(struct kb_door_conn *c, enum kb_status st, const struct kb_id *id)
+{
+	if (!c)
+		return;
+	c->job = NULL;
+	kb_door_conn_answered(c, st, id);
 }
 
 static void finish(struct kb_door *r, struct kb_door_job *j, enum kb_status st)
 {
 	struct kb_door_conn *c = j->conn;
 	struct kb_id id = j->submit.id;
+	if (!j->answered)
+		count(r, st);
 	free_job(r, j);
-	if (st == KB_OK)
-		kb_room_health(r->host, KB_HEALTH_MESSAGES, true, ++r->messages);
-	else
-		kb_room_health(r->host, KB_HEALTH_REFUSED, true, ++r->refused);
-	if (c) {
-		c->job = NULL;
-		kb_door_conn_answered(c, st, &id);
-	}
+	tell(c, st, &id);
 	kb_door_less(r);
+}
+
+/* Its client waits no longer; the memory is let go of when its sealer lets go. */
+static void give_up(struct kb_door *r, struct kb_door_job *j)
+{
+	if (j->answered)
+		return;
+	j->answered = true;
+	kb_fd_close(&j->fd);
+	count(r, KB_AGAIN);
+	tell(KB_TAKE(j->conn), KB_AGAIN, &j->submit.id);
 }
 
 /* ---- where it goes ---- */
@@ -104,7 +130,7 @@ static void take_back(struct kb_door *r, int sealer)
 		r->sealer[sealer].jobs--;
 		j->sealer = NOBODY;
 		j->place_until_ms = now + PLACE_MS;
-		if (j->tries >= TRIES_MOST)
+		if (j->answered || j->tries >= TRIES_MOST)
 			finish(r, j, KB_AGAIN);
 	}
 	place_waiting(r);
@@ -195,6 +221,7 @@ enum kb_status kb_door_submit(struct kb_door_conn *c)
 	uint64_t now = kb_room_now_ms(r->host);
 	fill(c, &j->submit);
 	j->conn = c;
+	j->source = kb_door_source_job(c);
 	j->fd = c->message;
 	c->message = -1;
 	c->octets = 0; /* they count with the job now */
@@ -222,8 +249,11 @@ void kb_door_jobs_tick(struct kb_door *r, uint64_t now_ms)
 	place_waiting(r);
 	for (struct kb_door_job *j = r->jobs, *next; j; j = next) {
 		next = j->next;
-		if (over || now_ms >= j->until_ms || (j->sealer == NOBODY && now_ms >= j->place_until_ms))
+		bool late = now_ms >= j->until_ms;
+		if (over || (j->sealer == NOBODY && (late || now_ms >= j->place_until_ms)))
 			finish(r, j, KB_AGAIN);
+		else if (late)
+			give_up(r, j);
 	}
 }
 

@@ -29,7 +29,7 @@ struct turn {
 void kb_door_forget(struct kb_door_conn *c)
 {
 	kb_fd_close(&c->message);
-	c->room->flight -= c->octets;
+	kb_door_flight_less(c->room, c->source, c->octets);
 	c->octets = 0;
 }
 
@@ -86,12 +86,12 @@ static bool on_open(struct turn *t)
 	struct kb_door_conn *c = t->c;
 	struct kb_door *r = c->room;
 	const struct kb_limits *limit = &kb_room_settings(r->host)->limit;
-	uint64_t declared = c->smtp.mail.declared;
-	bool room = r->flight < limit->flight_octets && declared <= limit->flight_octets - r->flight;
+	bool room = kb_door_flight_fits(c, c->smtp.mail.declared ? c->smtp.mail.declared : 1);
 	if (!room)
 		no_room(r);
 	kb_smtp_open(&c->smtp, room ? KB_OK : KB_BUSY, &t->out);
-	c->message_until_ms = kb_room_now_ms(r->host) + (uint64_t)limit->idle_s * 1000 * MESSAGE_IDLES;
+	c->message_begun_ms = kb_room_now_ms(r->host);
+	c->message_until_ms = c->message_begun_ms + (uint64_t)limit->idle_s * 1000 * MESSAGE_IDLES;
 	return true;
 }
 
@@ -99,7 +99,7 @@ static bool on_octets(struct turn *t)
 {
 	struct kb_door_conn *c = t->c;
 	struct kb_door *r = c->room;
-	if (r->flight + t->octets.len > kb_room_settings(r->host)->limit.flight_octets) {
+	if (!kb_door_flight_fits(c, t->octets.len)) {
 		no_room(r);
 		kb_smtp_refuse(&c->smtp, KB_BUSY);
 		return true;
@@ -110,7 +110,7 @@ static bool on_octets(struct turn *t)
 	}
 	t->piece[t->pieces++] = (struct iovec){(void *)(uintptr_t)t->octets.p, t->octets.len};
 	c->octets += t->octets.len;
-	r->flight += t->octets.len;
+	kb_door_flight_more(r, c->source, t->octets.len);
 	return true;
 }
 

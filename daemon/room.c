@@ -21,6 +21,7 @@
 #include <kitebox/memfd.h>
 
 #include "harden.h"
+#include "room_peers.h"
 #include "sandbox.h"
 
 enum { ALIVE_S = 5, HEALTH_US = 1000000, EARLY_MOST = 256 };
@@ -49,6 +50,7 @@ struct kb_room_host {
 	uint32_t index;
 	struct kb_room_file file[KB_ROOM_FILES_MOST];
 	size_t files;
+	struct kb_room_peers peers;
 	struct early *first, **last;
 	size_t early;
 	struct condition condition[KB_HEALTH_COUNT];
@@ -105,13 +107,25 @@ enum kb_status kb_room_control_send(
 	return kb_channel_send(h->control, type, body, size, fds, n);
 }
 
+static void tell_lost(struct kb_room_host *h, enum kb_room room, uint32_t index)
+{
+	struct kb_wire_peer lost;
+
+	if (h->stopping || !kb_room_peers_lost(&h->peers, room, index, &lost))
+		return;
+	if (kb_room_control_send(h, KB_WIRE_LOST, &lost, sizeof lost, NULL, 0) != KB_OK)
+		return; /* the control channel has ended, and with it the room */
+}
+
 void kb_room_peer_closed(struct kb_room_host *h, enum kb_room room, uint32_t index, enum kb_status why)
 {
 	const struct kb_wire_peer w = {.room = room, .index = index};
 	const struct kb_diag d = {.status = why, .what = kb_room_name(room)};
 
+	if (why == KB_IO)
+		tell_lost(h, room, index);
 	if (why == KB_OK || why == KB_IO)
-		return; /* it was replaced, or ended: the supervisor knows */
+		return;
 	kb_room_log(h, LOG_ERR, &d, "a sibling broke the rules and is dropped");
 	if (kb_room_control_send(h, KB_WIRE_HUNG, &w, sizeof w, NULL, 0) != KB_OK)
 		return; /* the control channel has ended, and with it the room */
@@ -254,7 +268,10 @@ static enum kb_status give(struct kb_room_host *h, uint16_t type, const void *bo
 			return h->spec->control ? h->spec->control(h->self, type, body, size) : KB_OK;
 		const struct kb_wire_peer *p = body;
 		int taken = *fd;
+		enum kb_status st = kb_room_peers_note(&h->peers, p, taken);
 
+		if (st != KB_OK)
+			return st;
 		*fd = -1;
 		return h->spec->peer(h->self, (enum kb_room)p->room, p->index, taken);
 	}

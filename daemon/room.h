@@ -54,10 +54,11 @@ uint64_t kb_room_now_s(const struct kb_room_host *h);
 uint64_t kb_room_now_ms(const struct kb_room_host *h);
 /* Raises or takes back a condition; sent to the supervisor when it changes (counts at most once a second). */
 void kb_room_health(struct kb_room_host *h, enum kb_health code, bool on, uint64_t count);
-/* For a peer channel's on_closed: when the sibling broke the rules (why is not KB_IO), the supervisor ends it and starts it
- * again, and a new channel end comes by spec->peer, as it does when the sibling had merely ended. */
+/* For a peer channel's on_closed: when the sibling broke the rules (why is neither KB_OK nor KB_IO), the supervisor ends it and
+ * starts it again; when it merely ended, or this process could not go on with it (KB_IO), the supervisor is told of the lost
+ * channel. Each time a new channel end comes by spec->peer. */
 void kb_room_peer_closed(struct kb_room_host *h, enum kb_room room, uint32_t index, enum kb_status why);
-/* Sends to the supervisor: KB_WIRE_HUNG, KB_WIRE_RUN. */
+/* Sends to the supervisor: KB_WIRE_HUNG, KB_WIRE_LOST, KB_WIRE_RUN. */
 KB_MUST_USE enum kb_status kb_room_control_send(struct kb_room_host *h, uint16_t type, const void *body, size_t size, const int *fds, size_t n);
 /* Ends the loop with this exit status (0 after stop; else the supervisor starts the room again). */
 void kb_room_done(struct kb_room_host *h, int status);

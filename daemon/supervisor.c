@@ -325,6 +325,7 @@ static void release(struct kb_super *s)
 	s->health = sd_event_source_disable_unref(s->health);
 	s->outbox = sd_event_source_disable_unref(s->outbox);
 	s->deadline = sd_event_source_disable_unref(s->deadline);
+	s->relink = sd_event_source_disable_unref(s->relink);
 	s->loop = sd_event_unref(s->loop);
 }
 

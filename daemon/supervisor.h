@@ -58,6 +58,12 @@ struct kb_super_key {
 	uint8_t pub[32], secret[32];
 };
 
+/* The newest channel between two rooms. */
+struct kb_super_link {
+	uint64_t number;              /* 0: there was none yet */
+	bool lost;                    /* a room says that it has ended */
+};
+
 struct kb_super_condition {
 	uint8_t room, index;
 	uint32_t code;
@@ -77,6 +83,8 @@ struct kb_super {
 	size_t files;
 	struct kb_slot slot[KB_SUPER_ROOMS_MOST];
 	size_t slots;
+	struct kb_super_link link[KB_SUPER_ROOMS_MOST][KB_SUPER_ROOMS_MOST]; /* the lesser slot first */
+	uint64_t links;                /* that were ever made */
 	struct kb_slot runner[KB_SUPER_RUNNERS_MOST];
 	struct kb_super_key *key;      /* KB_SUPER_KEYS_MOST, in guarded memory */
 	size_t keys;
@@ -85,7 +93,7 @@ struct kb_super {
 	uint64_t started_s;
 	enum kb_super_phase phase;
 	bool announced;                /* READY=1 was said */
-	sd_event_source *look, *health, *outbox, *deadline;
+	sd_event_source *look, *health, *outbox, *deadline, *relink;
 	int lock, run_dir;             /* held open: what leads there may be closed to the user that is become */
 };
 
@@ -130,6 +138,14 @@ bool kb_slot_send(struct kb_slot *slot, uint16_t type, const void *body, size_t 
 /* Is there a channel between the two? */
 bool kb_slot_linked(const struct kb_slot *a, const struct kb_slot *b);
 struct kb_slot *kb_super_slot(struct kb_super *s, enum kb_room room, uint32_t index);
+
+/* supervisor_links.c: the channels between siblings. */
+/* Fresh ones between this room and all of its siblings that are there. */
+void kb_slot_link_all(struct kb_slot *slot);
+/* One of the two says that their channel of this number has ended: a second later they get another, if both live still. */
+void kb_slot_link_lost(struct kb_slot *a, struct kb_slot *b, uint64_t number);
+/* Closes *fd. */
+void kb_slot_give_peer(struct kb_slot *slot, const struct kb_wire_peer *w, int *fd);
 
 /* supervisor_control.c: what rooms say. */
 extern const struct kb_channel_row kb_super_rows[];

@@ -48,24 +48,43 @@ static enum kb_status on_health(void *ctx, struct kb_channel *ch, const void *bo
 	return KB_OK;
 }
 
+/* The sibling that a room names, if the two have a channel. */
+static struct kb_slot *named_by(const struct kb_slot *slot, const struct kb_wire_peer *w)
+{
+	struct kb_slot *named =
+	    w->room < KB_ROOM_COUNT ? kb_super_slot(slot->super, (enum kb_room)w->room, w->index) : NULL;
+
+	return named && kb_slot_linked(slot, named) ? named : NULL;
+}
+
 /* A room may name a sibling that it has a channel with: a sealer its sorter, because it hangs over a message; any,
  * because it broke the rules. Who takes hostile messages apart is not believed: it could have others ended. */
 static enum kb_status on_hung(void *ctx, struct kb_channel *ch, const void *body, int *fds, size_t n)
 {
-	struct kb_slot *slot = ctx;
-	const struct kb_wire_peer *w = body;
+	struct kb_slot *slot = ctx, *named = named_by(slot, body);
 
 	(void)ch, (void)fds, (void)n;
-	struct kb_slot *named =
-	    w->room < KB_ROOM_COUNT ? kb_super_slot(slot->super, (enum kb_room)w->room, w->index) : NULL;
-
-	if (!named || slot->room == KB_ROOM_SORTER || slot->room == KB_ROOM_RUNNER || !kb_slot_linked(slot, named))
+	if (!named || slot->room == KB_ROOM_SORTER)
 		return KB_DENIED;
 	heard(slot);
 	if (named->pid) {
 		kb_super_log(LOG_WARNING, named, NULL, "hangs or broke the rules, as a sibling says, and is ended");
 		kb_slot_kill(named);
 	}
+	return KB_OK;
+}
+
+/* Of any room: the most that comes of it is a fresh channel a second. */
+static enum kb_status on_lost(void *ctx, struct kb_channel *ch, const void *body, int *fds, size_t n)
+{
+	struct kb_slot *slot = ctx, *named = named_by(slot, body);
+	const struct kb_wire_peer *w = body;
+
+	(void)ch, (void)fds, (void)n;
+	if (!named)
+		return KB_DENIED;
+	heard(slot);
+	kb_slot_link_lost(slot, named, w->link);
 	return KB_OK;
 }
 
@@ -91,6 +110,7 @@ const struct kb_channel_row kb_super_rows[] = {
 	{KB_WIRE_ALIVE,  0, 0, sizeof(struct kb_wire_none),   on_alive},
 	{KB_WIRE_HEALTH, 0, 0, sizeof(struct kb_wire_health), on_health},
 	{KB_WIRE_HUNG,   0, 0, sizeof(struct kb_wire_peer),   on_hung},
+	{KB_WIRE_LOST,   0, 0, sizeof(struct kb_wire_peer),   on_lost},
 	{KB_WIRE_RUN,    3, 3, sizeof(struct kb_wire_run),    on_run},
 };
 /* clang-format on */

@@ -2,7 +2,8 @@
  * supervisor_start: one process into one slot: fork, exec by a descriptor that was opened at the start, then everything
  * that is the room's own: settings, files, channel ends, keys, GO.
  *
- * Who is whose peer is kb_slot_linked() below. A room that starts again gets new channel ends, and so do its siblings.
+ * Who is whose peer is kb_slot_linked() below. A room that starts again gets new channel ends, and so do its siblings
+ * (supervisor_links.c).
  *
  * Secrets:   a child has descriptors 0 to 3 alone, no environment, and arguments that say nothing but its name.
  */
@@ -134,48 +135,18 @@ bool kb_slot_linked(const struct kb_slot *a, const struct kb_slot *b)
 	       is_pair(a, b, KB_ROOM_COURIER, KB_ROOM_VAULT);
 }
 
-static void give_peer(struct kb_slot *slot, enum kb_room room, uint32_t index, int *fd)
-{
-	const struct kb_wire_peer w = {.room = room, .index = index};
-
-	(void)kb_slot_send(slot, KB_WIRE_PEER, &w, sizeof w, *fd);
-	kb_fd_close(fd);
-}
-
-/* Fresh channels between this room and all of its siblings that are there. */
-static void give_peers(struct kb_slot *slot)
-{
-	struct kb_super *s = slot->super;
-
-	for (size_t i = 0; i < s->slots; i++) {
-		struct kb_slot *other = &s->slot[i];
-		struct kb_diag d = {0};
-		int ends[2];
-
-		if (!other->control || !kb_slot_linked(slot, other))
-			continue;
-		if (kb_channel_pair(&d, ends) != KB_OK) {
-			kb_super_log(LOG_ERR, slot, &d, "has no channel to a sibling");
-			kb_slot_kill(slot); /* tried again as a whole */
-			return;
-		}
-		give_peer(other, slot->room, slot->index, &ends[0]);
-		give_peer(slot, other->room, other->index, &ends[1]);
-	}
-}
-
 static void hand_over(struct kb_slot *slot)
 {
-	const struct kb_wire_peer self = {.room = slot->room, .index = slot->index};
+	const struct kb_wire_peer self = {.room = slot->room, .index = slot->index}, courier = {.room = KB_ROOM_COURIER};
 
 	give_settings(slot);
 	give_files(slot, false);
 	if (slot->room == KB_ROOM_RUNNER) {
 		give_file(slot, KB_FILE_RELAY_SOCKET, 0, slot->work[0]);
 		give_file(slot, KB_FILE_RELAY_MESSAGE, 0, slot->work[2]);
-		give_peer(slot, KB_ROOM_COURIER, 0, &slot->work[1]);
+		kb_slot_give_peer(slot, &courier, &slot->work[1]);
 	} else {
-		give_peers(slot);
+		kb_slot_link_all(slot);
 		kb_super_outbox_give(slot);
 	}
 	(void)kb_slot_send(slot, KB_WIRE_GO, &self, sizeof self, -1);

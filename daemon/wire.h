@@ -46,6 +46,7 @@ enum kb_wire {
 	KB_WIRE_HEALTH,     /* kb_wire_health */
 	KB_WIRE_ALIVE,      /* kb_wire_none: sent every few seconds; the supervisor kills a room that falls silent */
 	KB_WIRE_HUNG,       /* kb_wire_peer (no descriptor): names a sibling that hangs or broke the rules, and must be killed */
+	KB_WIRE_LOST,       /* kb_wire_peer (no descriptor): the channel of this number to a sibling has ended, nobody's fault */
 	KB_WIRE_RUN,        /* kb_wire_run + [connected socket, channel end for the runner, memfd of the message]: courier */
 	/* door <-> sealer */
 	KB_WIRE_SUBMIT,     /* kb_wire_submit + memfd of the message */
@@ -104,6 +105,7 @@ struct kb_wire_file {
 
 struct kb_wire_peer {
 	uint32_t room, index;
+	uint64_t link; /* number of the channel: of PEER and LOST, between rooms that are not runners */
 };
 
 struct kb_wire_outbox_key {

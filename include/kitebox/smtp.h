@@ -65,7 +65,7 @@ enum kb_smtp_state {
 };
 
 /* Why a session is ended from outside. */
-enum kb_smtp_end { KB_SMTP_IDLE = 0, KB_SMTP_STOPPING, KB_SMTP_CROWDED, KB_SMTP_ENDS };
+enum kb_smtp_end { KB_SMTP_IDLE = 0, KB_SMTP_STOPPING, KB_SMTP_CROWDED, KB_SMTP_GREEDY, KB_SMTP_ENDS };
 
 /* Where replies go: the caller's memory. */
 struct kb_smtp_out {

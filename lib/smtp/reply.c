@@ -41,6 +41,7 @@ static const struct kb_smtp_line ends[KB_SMTP_ENDS] = {
 	[KB_SMTP_IDLE]     = { 421, "4.4.2", "nothing was said for too long" },
 	[KB_SMTP_STOPPING] = { 421, "4.3.2", "this server is about to stop; try again" },
 	[KB_SMTP_CROWDED]  = { 421, "4.3.2", "too many connections; try again" },
+	[KB_SMTP_GREEDY]   = { 421, "4.7.0", "too many connections from one address; try again" },
 };
 /* clang-format on */
 

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <kitebox/memfd.h>
@@ -116,6 +117,9 @@ static void act(struct fake *f)
 	if (strncmp(host, "shout", 5) == 0)
 		for (size_t i = 0; i < f->peers; i++)
 			(void)!write(kb_channel_fd(f->peer[i]), "shout", 5);
+	if (strncmp(host, "apart", 5) == 0)
+		for (size_t i = 0; i < f->peers; i++)
+			(void)!shutdown(kb_channel_fd(f->peer[i]), SHUT_RDWR);
 	if (strncmp(host, "liar", 4) == 0)
 		hung.index++;
 	if (strncmp(host, "liar", 4) == 0 || strncmp(host, "hung", 4) == 0)

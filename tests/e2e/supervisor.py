@@ -197,6 +197,20 @@ def a_room_that_is_killed_is_started_again_and_linked_again():
             o.log.write_text("\n".join(f"{a[0]} {a[1]}: heard {b[0]} {b[1]}" for a, b in expected_links()) + "\n")
 
 
+def rooms_that_lose_their_channels_and_live_are_linked_again():
+    with Office().start() as o:
+        wait(lambda: heard(o) >= expected_links(), "greetings")
+        before = o.pids()
+        for room in ("door", "desk"):  # who may shut a socket down
+            o.log.write_text("")
+            o.hup(f"{room}-apart.example")
+            again = {link for link in expected_links() if any(end[0] == room for end in link)}
+            wait(lambda: heard(o) >= again, f"{room} linked again")
+            time.sleep(1.2)  # what was linked again stays so
+            assert len(o.lines("has lost its channel")) == len(again) // 2, o.text()
+        assert o.pids() == before, "a room died of it"
+
+
 def a_sorter_that_has_done_its_share_is_replaced_in_silence():
     with Office().start() as o:
         before = o.pids()

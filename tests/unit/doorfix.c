@@ -1,6 +1,7 @@
 /* doorfix: see doorfix.h. */
 #include "doorfix.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -70,7 +71,7 @@ void door_start(struct door *d, unsigned sealers)
 
 void door_sealer(struct door *d, unsigned index)
 {
-	const struct kb_wire_peer w = {.room = KB_ROOM_SEALER, .index = index};
+	const struct kb_wire_peer w = {.room = KB_ROOM_SEALER, .index = index, .link = ++d->links};
 	int ends[2];
 	kb_fd_close(&d->sealer[index]);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
@@ -96,16 +97,26 @@ void door_end(struct door *d)
 
 /* ---- a client ---- */
 
-int client(struct door *d, unsigned which)
+int client_from(struct door *d, unsigned which, const char *address)
 {
 	const struct timeval patience = {.tv_sec = PATIENCE_MS / 1000};
 	struct sockaddr_storage a;
 	socklen_t len = sizeof(a);
 	assert_int_equal(getsockname(d->listener[which], (void *)&a, &len), 0);
 	int fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (address) {
+		struct sockaddr_in from = {.sin_family = AF_INET};
+		assert_int_equal(inet_pton(AF_INET, address, &from.sin_addr), 1);
+		assert_int_equal(bind(fd, (void *)&from, sizeof(from)), 0);
+	}
 	assert_int_equal(connect(fd, (void *)&a, len), 0);
 	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)), 0);
 	return fd;
+}
+
+int client(struct door *d, unsigned which)
+{
+	return client_from(d, which, NULL);
 }
 
 void put(int fd, const void *octets, size_t n)
@@ -159,11 +170,16 @@ void talk(int fd, const char *text, const char *codes)
 	}
 }
 
-int greeted(struct door *d, unsigned which)
+int greeted_from(struct door *d, unsigned which, const char *address)
 {
-	int fd = client(d, which);
+	int fd = client_from(d, which, address);
 	talk(fd, NULL, "220");
 	return fd;
+}
+
+int greeted(struct door *d, unsigned which)
+{
+	return greeted_from(d, which, NULL);
 }
 
 void gone(int fd)

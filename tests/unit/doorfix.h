@@ -14,6 +14,7 @@ struct door {
 	struct kb_settings settings; /* as last handed over */
 	int listener[LISTENERS];
 	int sealer[SEALERS]; /* -1: none */
+	uint64_t links; /* channels that it was given */
 };
 
 /* Settings that a test may change, then a running door with so many sealers. Mailboxes: desk@, familia@, relay@kitebox.example */
@@ -30,7 +31,10 @@ void door_sealer(struct door *d, unsigned index);
 /* ---- a client ---- */
 
 int client(struct door *d, unsigned listener); /* connected, not greeted yet */
+/* The same, from an address of 127.0.0.0/8. */
+int client_from(struct door *d, unsigned listener, const char *address);
 int greeted(struct door *d, unsigned listener);
+int greeted_from(struct door *d, unsigned listener, const char *address);
 void put(int fd, const void *octets, size_t n);
 /* Says text (NULL: nothing) and hears as many replies as codes names: "250|250 2.1.0|354". */
 void talk(int fd, const char *text, const char *codes);

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -210,6 +211,46 @@ TEST(anything_else_ends_the_channel_and_leaks_nothing)
 	}
 }
 
+/* As many descriptors may be opened as there are, and so many more. */
+static void allow_files(unsigned more, struct rlimit *ret_before)
+{
+	struct rlimit now;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, ret_before), 0);
+	now = *ret_before;
+	for (now.rlim_cur = 0; more || fcntl((int)now.rlim_cur, F_GETFD) >= 0; now.rlim_cur++)
+		more -= fcntl((int)now.rlim_cur, F_GETFD) < 0;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &now), 0);
+}
+
+static void run_short(uint16_t type, uint16_t claimed, size_t fds, unsigned more, enum kb_status why)
+{
+	struct rlimit before;
+	struct end e;
+
+	begin(&e);
+	settle(&e);
+	say(e.peer, type, claimed, fds, 1);
+	allow_files(more, &before);
+	settle(&e);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_int_equal(e.calls, 0);
+	assert_int_equal(e.closed, 1);
+	assert_int_equal(e.why, why);
+	finish(&e);
+}
+
+TEST(a_descriptor_that_this_process_has_no_room_for_is_not_the_sibling_s_fault)
+{
+	run_short(TYPE_FD, 1, 1, 0, KB_IO);
+	run_short(TYPE_MANY, KB_CHANNEL_FDS_MOST, KB_CHANNEL_FDS_MOST, 0, KB_IO);
+	run_short(TYPE_MANY, KB_CHANNEL_FDS_MOST, KB_CHANNEL_FDS_MOST, 4, KB_IO);
+	/* Its faults are faults all the same. */
+	run_short(TYPE_FD, 2, 2, 0, KB_MALFORMED);
+	run_short(TYPE_PLAIN, 1, 1, 0, KB_MALFORMED);
+	run_short(99, 1, 1, 0, KB_MALFORMED);
+}
+
 TEST(an_empty_datagram_ends_the_channel_even_with_a_descriptor)
 {
 	struct end e;
@@ -376,6 +417,7 @@ int main(void)
 	    RUN(a_message_of_the_table_is_handled_and_its_descriptors_are_closed),
 	    RUN(a_handler_may_keep_a_descriptor),
 	    RUN(anything_else_ends_the_channel_and_leaks_nothing),
+	    RUN(a_descriptor_that_this_process_has_no_room_for_is_not_the_sibling_s_fault),
 	    RUN(an_empty_datagram_ends_the_channel_even_with_a_descriptor),
 	    RUN(a_handler_that_refuses_ends_the_channel_with_its_reason),
 	    RUN(a_handler_may_free_its_own_channel),

@@ -282,6 +282,27 @@ TEST(a_sealer_that_breaks_the_rules_is_named_and_its_message_goes_on)
 	door_stop(&d);
 }
 
+/* Its process may live on: then nobody but the room can say that they are apart. */
+TEST(a_sealer_s_channel_that_ends_is_told_of_by_its_number)
+{
+	struct message m;
+	door_start(&d, SEALERS);
+	int fd = greeted(&d, L_SMTP);
+	door_sealer(&d, 1); /* in place of the one before */
+	talk(fd, "NOOP\r\n", "250 2.0.0");
+	kb_fd_close(&d.sealer[1]);
+	room_hear(&d.room, KB_WIRE_LOST, &m);
+	const struct kb_wire_peer *lost = (const void *)m.body;
+	while (lost->link != d.links) { /* the one before, if that was heard of before the new one came */
+		assert_int_equal(lost->link, d.links - 1);
+		room_hear(&d.room, KB_WIRE_LOST, &m);
+	}
+	assert_int_equal(lost->room, KB_ROOM_SEALER);
+	assert_int_equal(lost->index, 1);
+	kb_fd_close(&fd);
+	door_stop(&d);
+}
+
 TEST(a_result_for_nobody_is_passed_over)
 {
 	static const struct kb_id unknown = {{1}};
@@ -340,6 +361,7 @@ int main(void)
 		T(a_message_that_ends_one_sealer_after_another_is_given_back),
 		T(a_failure_in_the_house_is_temporary_for_the_sender),
 		T(a_sealer_that_breaks_the_rules_is_named_and_its_message_goes_on),
+		T(a_sealer_s_channel_that_ends_is_told_of_by_its_number),
 		T(a_result_for_nobody_is_passed_over),
 		T(a_client_that_leaves_before_its_answer_leaves_its_message),
 	};

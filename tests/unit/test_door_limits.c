@@ -3,6 +3,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -41,6 +42,106 @@ TEST(clients_beyond_the_limit_are_turned_away_and_there_is_room_again)
 	c = greeted(&d, L_SMTP);
 	kb_fd_close(&b);
 	kb_fd_close(&c);
+	door_stop(&d);
+}
+
+TEST(one_address_may_have_a_quarter_of_the_connections_and_others_are_let_in)
+{
+	enum { SHARE = 10 };
+	int own[SHARE + 1], more[3];
+	d.settings.limit.connections = 4 * SHARE;
+	door_start(&d, 1);
+	for (unsigned i = 0; i < SHARE; i++)
+		own[i] = greeted(&d, L_SMTP);
+	own[SHARE] = client(&d, L_SMTP);
+	talk(own[SHARE], NULL, "421 4.7.0");
+	gone(own[SHARE]);
+	more[0] = greeted_from(&d, L_SMTP, "127.0.0.2");
+	more[1] = greeted(&d, L_LMTP);
+	more[2] = greeted(&d, L_UNIX);
+	talk(own[0], "QUIT\r\n", "221 2.0.0");
+	gone(own[0]);
+	own[0] = greeted(&d, L_SMTP); /* what has ended is not counted for ever */
+	for (unsigned i = 0; i < SHARE; i++)
+		kb_fd_close(&own[i]);
+	for (unsigned i = 0; i < KB_LEN(more); i++)
+		kb_fd_close(&more[i]);
+	door_stop(&d);
+}
+
+TEST(strangers_leave_a_tenth_of_the_connections_to_lmtp_and_unix_sockets)
+{
+	enum { MOST = 20, STRANGERS = 18 };
+	int fd[MOST];
+	d.settings.limit.connections = MOST;
+	door_start(&d, 0);
+	for (unsigned i = 0; i < STRANGERS; i++) {
+		char address[16];
+		snprintf(address, sizeof(address), "127.0.1.%u", 1 + i / 8);
+		fd[i] = greeted_from(&d, L_SMTP, address);
+	}
+	int late = client_from(&d, L_SMTP, "127.0.2.1");
+	talk(late, NULL, "421 4.3.2");
+	gone(late);
+	fd[STRANGERS] = greeted(&d, L_LMTP);
+	fd[STRANGERS + 1] = greeted(&d, L_UNIX);
+	late = client(&d, L_UNIX);
+	talk(late, NULL, "421 4.3.2");
+	gone(late);
+	for (unsigned i = 0; i < MOST; i++)
+		kb_fd_close(&fd[i]);
+	door_stop(&d);
+}
+
+TEST(one_address_may_fill_half_of_the_memory_and_others_have_the_rest)
+{
+	static char text[20000];
+	struct kb_buf octets;
+	d.settings.limit.flight_octets = 65536;
+	d.settings.limit.message_octets = 30000;
+	door_start(&d, 1);
+	memset(text, 'x', sizeof(text));
+	int first = to_data(&d, L_SMTP), second = to_data(&d, L_SMTP);
+	put(first, text, sizeof(text));
+	talk(first, "\r\n.\r\n", "");
+	struct kb_wire_submit w = submitted(&d, 0, &octets);
+	kb_buf_release(&octets);
+	put(second, text, sizeof(text));
+	talk(second, "\r\n.\r\n", "452 4.3.1");
+	int other = greeted_from(&d, L_SMTP, "127.0.0.2"), own = to_data(&d, L_LMTP);
+	talk(other, HELLO ENVELOPE "DATA\r\n", "250|250 2.1.0|250 2.1.5|354");
+	put(other, text, sizeof(text));
+	talk(other, "\r\n.\r\n", "");
+	store(&d, 0);
+	talk(other, NULL, "250 2.0.0");
+	put(own, text, sizeof(text));
+	talk(own, "\r\n.\r\n", "");
+	store(&d, 0);
+	talk(own, NULL, "250 2.0.0");
+	result(&d, 0, &w.id, KB_OK);
+	talk(first, NULL, "250 2.0.0");
+	kb_fd_close(&first);
+	kb_fd_close(&second);
+	kb_fd_close(&other);
+	kb_fd_close(&own);
+	door_stop(&d);
+}
+
+/* Each line puts the silence off; but at that pace the message would never come. */
+TEST(a_message_that_comes_too_slowly_is_let_go)
+{
+	bool over = false;
+	d.settings.limit.idle_s = 1;
+	door_start(&d, 1);
+	int slow = to_data(&d, L_SMTP);
+	for (unsigned i = 0; i < 40 && !over; i++) { /* 4 seconds, of 12 that any message has */
+		struct pollfd p = {.fd = slow, .events = POLLIN};
+		put(slow, "x\r\n", 3);
+		over = poll(&p, 1, 100) == 1;
+	}
+	assert_true(over);
+	talk(slow, NULL, "421 4.4.2");
+	kb_fd_close(&slow);
 	door_stop(&d);
 }
 
@@ -245,6 +346,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		T(a_client_that_speaks_before_it_is_greeted_is_refused),
 		T(clients_beyond_the_limit_are_turned_away_and_there_is_room_again),
+		T(one_address_may_have_a_quarter_of_the_connections_and_others_are_let_in),
+		T(strangers_leave_a_tenth_of_the_connections_to_lmtp_and_unix_sockets),
+		T(one_address_may_fill_half_of_the_memory_and_others_have_the_rest),
+		T(a_message_that_comes_too_slowly_is_let_go),
 		T(mail_beyond_the_memory_for_it_is_put_off),
 		T(a_client_that_ends_within_a_message_leaves_no_room_taken),
 		T(a_client_that_says_nothing_or_half_a_line_is_let_go),

@@ -218,7 +218,7 @@ TEST(a_message_makes_up_for_faults_and_idle_words)
 TEST(a_session_can_be_ended_at_any_moment)
 {
 	static const char *const codes[KB_SMTP_ENDS] = {
-	    [KB_SMTP_IDLE] = "421 4.4.2", [KB_SMTP_STOPPING] = "421 4.3.2", [KB_SMTP_CROWDED] = "421 4.3.2"};
+	    [KB_SMTP_IDLE] = "421 4.4.2", [KB_SMTP_STOPPING] = "421 4.3.2", [KB_SMTP_CROWDED] = "421 4.3.2", [KB_SMTP_GREEDY] = "421 4.7.0"};
 	for (unsigned i = 0; i < KB_SMTP_ENDS; i++) {
 		begin_as(false);
 		to_data();
