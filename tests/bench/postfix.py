@@ -1,8 +1,10 @@
 """postfix: Debian's Postfix unpacked into a folder and run there as an instance of its own, and its two test programs.
 
-The package is downloaded and unpacked, never installed; what runs is its `master`, by us, ended by its process id. Mail that it
-takes is put into its hold queue: it is on the disk as Postfix always puts it there before it says 250, and it goes nowhere. That is
-the cheapest durable intake that Postfix offers: the queue manager never touches a message."""
+The package is downloaded and unpacked, never installed; what runs is its `master`, by us, ended by its process id. Before it says
+250, a message is on the disk as Postfix always puts it there; then it goes nowhere, in one of two ways:
+
+    deferred   it goes through the queue manager, as mail does in Debian's configuration, and waits in the deferred queue
+    held       it is put into the hold queue at once, and no other part of Postfix ever looks at it: the least that Postfix can do"""
 import glob
 import os
 import pwd
@@ -22,7 +24,11 @@ from house import Failed, free_port, run, wait_for  # noqa: E402
 TELLING = ("mail_version", "default_process_limit", "in_flow_delay", "hash_queue_names", "hash_queue_depth", "message_size_limit",
            "smtpd_client_connection_count_limit", "smtpd_tls_security_level", "content_filter", "smtpd_milters", "cleanup_service_name",
            "header_checks", "smtpd_recipient_restrictions", "smtpd_relay_restrictions", "maillog_file", "syslog_facility")
-MASTER_STARTS_S = 20
+STARTS_S, QUEUE_SETTLES_S = 20, 120
+WAYS = {
+    "deferred": {"defer_transports": "local, relay, smtp, virtual"},
+    "held": {"smtpd_client_restrictions": "check_client_access static:HOLD"},
+}
 
 
 def existing(known, *names):
@@ -99,6 +105,14 @@ class Running:
             self.p = subprocess.Popen(cmd, env=env, stdin=subprocess.DEVNULL, stdout=f, stderr=f, start_new_session=True)
         self.what = os.path.basename(cmd[0])
 
+    def wait(self, port, seconds):
+        """Until it greets; what does not is ended."""
+        try:
+            wait_for(self.what, seconds, lambda: self.answers(port))
+        except BaseException:
+            self.end()
+            raise
+
     def answers(self, port):
         if self.p.poll() is not None:
             with open(self.log, errors="replace") as f:
@@ -131,7 +145,7 @@ class Sink:
         if os.getuid() == 0:
             cmd += ["-u", self.package.owner]
         self.run = Running(cmd + [f"127.0.0.1:{self.port}", "256"], self.package.env(), self.log)
-        wait_for("smtp-sink", 10, lambda: self.run.answers(self.port))
+        self.run.wait(self.port, STARTS_S)
         return self
 
     def __exit__(self, *exc):
@@ -139,17 +153,18 @@ class Sink:
 
 
 class Postfix:
-    def __init__(self, package, folder):
-        self.package = package
-        self.dir = os.path.join(folder, "postfix")
+    def __init__(self, package, folder, way):
+        self.package, self.way = package, way
+        self.dir = os.path.join(folder, "postfix-" + way)
         self.etc, self.queue = os.path.join(self.dir, "etc"), os.path.join(self.dir, "queue")
         self.port = free_port()
+        self.there = 0
 
     def __enter__(self):
         self.configure()
         self.run = Running([os.path.join(self.package.lib, "sbin/master"), "-d", "-c", self.etc], self.package.env(self.etc),
                            os.path.join(self.dir, "master.log"))
-        wait_for("Postfix", MASTER_STARTS_S, lambda: self.run.answers(self.port))
+        self.run.wait(self.port, STARTS_S)
         return self
 
     def __exit__(self, *exc):
@@ -157,7 +172,7 @@ class Postfix:
         shutil.rmtree(self.queue, ignore_errors=True)
 
     def configure(self):
-        """Debian's own main.cf and master.cf, and below them only what another place needs, and the hold queue."""
+        """Debian's own main.cf and master.cf, and below them only what another place needs, and where mail goes."""
         share = os.path.join(self.package.root, "usr/share/postfix")
         os.makedirs(self.etc)
         with open(os.path.join(share, "main.cf.debian")) as f:
@@ -183,7 +198,7 @@ class Postfix:
             "mail_owner": p.owner, "setgid_group": p.setgid,
             "myhostname": "kitebox.example", "mydestination": "kitebox.example", "mynetworks": "127.0.0.0/8",
             "inet_interfaces": "127.0.0.1", "inet_protocols": "ipv4", "alias_maps": "", "local_recipient_maps": "",
-            "smtpd_client_restrictions": "check_client_access static:HOLD",
+            "syslog_name": "postfix-" + self.way, **WAYS[self.way],
         }
 
     def make_queue(self):
@@ -200,11 +215,17 @@ class Postfix:
             os.chmod(os.path.join(self.queue, name), mode)
             os.chown(os.path.join(self.queue, name), owner.pw_uid, group.gr_gid)
 
-    def held(self):
-        """Messages in the hold queue, and anywhere else in the queue."""
-        n = {q: sum(len(files) for _, _, files in os.walk(os.path.join(self.queue, q))) for q in ("hold", "incoming", "active", "deferred")}
-        hold = n.pop("hold")
-        return hold, sum(n.values())
+    def queued(self):
+        """Messages in the queue: {folder: how many}."""
+        return {q: sum(len(files) for _, _, files in os.walk(os.path.join(self.queue, q))) for q in ("incoming", "active", "deferred", "hold")}
+
+    def settle(self):
+        """Waits until every message is where it stays, so that nobody else is measured while Postfix still works; gives how many
+        are new. They stay until the end: to delete them would keep the disk busy in the next turn."""
+        moving = lambda: {k: v for k, v in self.queued().items() if k in ("incoming", "active") and v}
+        wait_for("Postfix's queue to come to rest", QUEUE_SETTLES_S, lambda: not moving(), step=0.05)
+        before, self.there = self.there, self.queued()["hold" if self.way == "held" else "deferred"]
+        return self.there - before
 
     def facts(self):
         """What was set, and Debian's defaults for what matters here, as postconf says them."""

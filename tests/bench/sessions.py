@@ -1,4 +1,4 @@
-"""sessions: sends texts over LMTP on several connections at once, and remembers what each was answered.
+"""sessions: sends texts over LMTP or SMTP on several connections at once, and remembers what each was answered.
 
 One thread: a message's commands go out together (RFC 2920), its octets when DATA is allowed; the time of a message with the other side
 is nobody else's."""
@@ -13,7 +13,8 @@ SILENCE_S = 60
 
 
 class Session:
-    def __init__(self, port):
+    def __init__(self, port, lmtp):
+        self.hello = b"LHLO" if lmtp else b"EHLO"
         self.sock = socket.create_connection(("127.0.0.1", port), SILENCE_S)
         self.got = b""
         self.text = None
@@ -39,7 +40,7 @@ class Session:
     wanted = 1
 
     def greeted(self, replies):
-        self.say(b"LHLO client.example\r\n", 1, self.known)
+        self.say(self.hello + b" client.example\r\n", 1, self.known)
         return False
 
     def known(self, replies):
@@ -60,13 +61,13 @@ class Session:
         return True
 
 
-def send_all(port, texts, sessions):
+def send_all(port, texts, sessions, lmtp=True):
     """Seconds it took, and [(text, final reply)]."""
     left, answers = list(reversed(texts)), []
     sel = selectors.DefaultSelector()
     start = time.monotonic()
     for _ in range(min(sessions, len(texts))):
-        s = Session(port)
+        s = Session(port, lmtp)
         sel.register(s.sock, selectors.EVENT_READ, s)
     while sel.get_map():
         ready = sel.select(SILENCE_S)
