@@ -190,12 +190,19 @@ TEST(depth_times_size_is_bounded)
 	kb_buf_release(&b);
 }
 
+/* A sanitizer looks at all that is left of the message for each search, whatever the search does. */
+#ifdef __SANITIZE_ADDRESS__
+enum { KB_QUOTES = 1 << 16 };
+#else
+enum { KB_QUOTES = 6 << 20 };
+#endif
+
 /* Were the search for each not bounded by where it stands, this would take an hour. */
 TEST(quoted_quotes_without_number_are_looked_at_once_each)
 {
 	struct kb_scan s;
-	assert_int_equal(repeated("Subject: x\r\n\r\n", "\"\\\"\"", 6 << 20, "\r\n", &s), KB_OK);
-	assert_int_equal(repeated("Subject: x\r\n\r\nboundary=", "\"\\\"\"", 6 << 20, "\r\n", &s), KB_MALFORMED);
+	assert_int_equal(repeated("Subject: x\r\n\r\n", "\"\\\"\"", KB_QUOTES, "\r\n", &s), KB_OK);
+	assert_int_equal(repeated("Subject: x\r\n\r\nboundary=", "\"\\\"\"", KB_QUOTES, "\r\n", &s), KB_MALFORMED);
 }
 
 TEST(headers_of_many_parts_are_bounded_together)
