@@ -90,37 +90,27 @@ static enum kb_status meet(const struct kite *k, struct kite_session *s)
 }
 
 /* Before anybody is met: who has no identity here has most likely named the wrong folder. */
-static enum kb_status have_identity(const struct kite *k)
+static enum kb_status read_identity(const struct kite *k, struct kb_buf *ret_file)
 {
-	struct kb_buf file;
-	kb_buf_init(&file, 2 * SMALL_FILE);
-	enum kb_status st = kite_home_read(k, "identity", SMALL_FILE, &file);
-	kb_buf_release(&file);
+	enum kb_status st = kite_home_read(k, "identity", SMALL_FILE, ret_file);
 	if (st == KB_NOTFOUND)
 		(void)kite_fail(st, NULL, "there is no identity in %s; put yours there, or name your folder with --home", k->home);
 	return st;
 }
 
-static enum kb_status open_identity(const struct kite *k, struct kite_session *s)
+static enum kb_status open_identity(const struct kite *k, struct kb_span file, struct kite_session *s)
 {
-	struct kb_buf file;
 	struct kb_diag d = {0};
 	struct kite_passphrase *pass = NULL;
-	kb_buf_init(&file, 2 * SMALL_FILE);
-	enum kb_status st = kite_home_read(k, "identity", SMALL_FILE, &file);
-	if (st == KB_NOTFOUND)
-		(void)kite_fail(st, NULL, "the identity in %s is gone", k->home);
-	if (st == KB_OK)
-		st = kite_passphrase_get(k, "Passphrase of your identity", false, &pass);
+	enum kb_status st = kite_passphrase_get(k, "Passphrase of your identity", false, &pass);
 	if (st == KB_OK) {
-		st = kb_person_key_open(&d, kb_buf_span(&file), kite_passphrase_span(pass), &s->me);
+		st = kb_person_key_open(&d, file, kite_passphrase_span(pass), &s->me);
 		if (st == KB_NOKEY || st == KB_FORGED)
 			(void)kite_fail(st, NULL, "the passphrase does not open %s/identity; type it again", k->home);
 		else if (st != KB_OK)
 			(void)kite_fail(st, &d, "%s/identity", k->home);
 	}
 	kite_passphrase_free(&pass);
-	kb_buf_release(&file);
 	return st;
 }
 
@@ -146,9 +136,11 @@ enum kb_status kite_client_reach(const struct kite *k, struct kite_client *ret_c
 
 enum kb_status kite_session_begin(const struct kite *k, const char *purpose, struct kite_session *ret_s)
 {
+	KB_AUTO(kb_buf_release) struct kb_buf identity;
 	struct kb_diag d = {0};
 	memset(ret_s, 0, sizeof(*ret_s));
-	enum kb_status st = have_identity(k);
+	kb_buf_init(&identity, 2 * SMALL_FILE);
+	enum kb_status st = read_identity(k, &identity);
 	if (st == KB_OK)
 		st = kite_client_reach(k, &ret_s->client);
 	if (st == KB_OK)
@@ -156,7 +148,7 @@ enum kb_status kite_session_begin(const struct kite *k, const char *purpose, str
 	if (st == KB_OK)
 		warn_on_host(k, ret_s);
 	if (st == KB_OK)
-		st = open_identity(k, ret_s);
+		st = open_identity(k, kb_buf_span(&identity), ret_s);
 	if (st != KB_OK)
 		return st;
 	st = kite_session_login(ret_s, &d, purpose);
