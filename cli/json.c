@@ -88,3 +88,11 @@ enum kb_status kite_json_print(json_t *value)
 	kb_buf_release(&b);
 	return st == KB_OK ? KB_OK : kite_fail(st, &d, "standard output");
 }
+
+enum kb_status kite_json_list(const char *name, json_t *records, bool more)
+{
+	json_t *whole = json_object();
+	kite_json_set(whole, name, records);
+	kite_json_set(whole, "more", json_boolean(more));
+	return kite_json_print(whole);
+}

@@ -24,6 +24,8 @@ json_t *kite_json_text(struct kb_span s);
 json_t *kite_json_time(uint64_t unix_s);
 json_t *kite_json_id(const struct kb_id *id);
 json_t *kite_json_case(const struct kb_case_id *id);
+/* Prints {NAME: records, "more": more}; drops records. */
+KB_MUST_USE enum kb_status kite_json_list(const char *name, json_t *records, bool more);
 /* Writes value and a line end to standard output, and drops it. */
 KB_MUST_USE enum kb_status kite_json_print(json_t *value);
 

@@ -17,6 +17,12 @@ enum kb_status kite_limit(const struct kite *k, uint64_t *ret_n)
 	return KB_OK;
 }
 
+void kite_limit_pages(uint64_t limit, uint16_t *ret_page, uint64_t *ret_left)
+{
+	*ret_page = limit && limit < KB_DESK_LIST_MOST ? (uint16_t)(limit + 1) : KB_DESK_LIST_MOST;
+	*ret_left = limit ? limit : UINT64_MAX;
+}
+
 enum kb_status kite_case_word(const struct kite *k, struct kb_case_id *room, const struct kb_case_id **ret_case)
 {
 	*ret_case = NULL;
@@ -105,10 +111,7 @@ static enum kb_status as_json(struct listing *l)
 		json_decref(l->json);
 		return st;
 	}
-	json_t *whole = json_object();
-	kite_json_set(whole, "cases", l->json);
-	kite_json_set(whole, "more", json_boolean(l->cut));
-	return kite_json_print(whole);
+	return kite_json_list("cases", l->json, l->cut);
 }
 
 enum kb_status kite_run_list(struct kite *k)
@@ -125,10 +128,9 @@ enum kb_status kite_run_list(struct kite *k)
 	if (!l)
 		abort();
 	kb_buf_init(&l->text, KITE_OUT_MOST);
-	/* one more than the limit is asked for, to know whether there are more */
-	uint16_t page = limit && limit < KB_DESK_LIST_MOST ? (uint16_t)(limit + 1) : KB_DESK_LIST_MOST;
+	uint16_t page;
+	kite_limit_pages(limit, &page, &l->left);
 	kite_list_init(&l->list, one_case, one_case || kite_args_has(&k->args, "all"), page);
-	l->left = limit ? limit : UINT64_MAX;
 	st = kite_session_begin(k, "list", &l->session);
 	if (st == KB_OK)
 		st = k->json ? as_json(l) : as_text(l);

@@ -26,6 +26,9 @@ const char *kite_closed_reason(enum kb_status st);
 
 /* --limit: 0 when it is not given. Said when it is not a number. */
 KB_MUST_USE enum kb_status kite_limit(const struct kite *k, uint64_t *ret_n);
+/* How many records a page is asked for so that a limit (0: none) is kept, and how many to show. One more than the limit is asked
+ * for, to know whether there are more. */
+void kite_limit_pages(uint64_t limit, uint16_t *ret_page, uint64_t *ret_left);
 /* The case that the command's one optional word names; NULL in *ret_case when there is none. Said when it is no case. */
 KB_MUST_USE enum kb_status kite_case_word(const struct kite *k, struct kb_case_id *room, const struct kb_case_id **ret_case);
 

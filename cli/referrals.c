@@ -103,10 +103,7 @@ static enum kb_status as_json(struct listing *l)
 		json_decref(l->json);
 		return st;
 	}
-	json_t *whole = json_object();
-	kite_json_set(whole, "referrals", l->json);
-	kite_json_set(whole, "more", json_boolean(l->cut));
-	return kite_json_print(whole);
+	return kite_json_list("referrals", l->json, l->cut);
 }
 
 enum kb_status kite_run_referrals(struct kite *k)
@@ -127,9 +124,7 @@ enum kb_status kite_run_referrals(struct kite *k)
 	if (one_case)
 		l->ask.case_id = *one_case;
 	l->ask.all = one_case || kite_args_has(&k->args, "all");
-	/* one more than the limit is asked for, to know whether there are more */
-	l->ask.most = limit && limit < KB_DESK_LIST_MOST ? (uint16_t)(limit + 1) : KB_DESK_LIST_MOST;
-	l->left = limit ? limit : UINT64_MAX;
+	kite_limit_pages(limit, &l->ask.most, &l->left);
 	st = kite_session_begin(k, "referrals", &l->session);
 	if (st == KB_OK)
 		st = k->json ? as_json(l) : as_text(l);
