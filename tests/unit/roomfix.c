@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct kb_wire_none none;
@@ -98,6 +99,9 @@ int memfd_of(struct kb_span s)
 static void pair(int ret_fds[2])
 {
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds), 0);
+	/* As wide as the supervisor makes them (channel.c). */
+	for (int i = 0, width = 1 << 20; i < 2; i++)
+		(void)setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUF, &width, sizeof width);
 }
 
 static _Noreturn void become(const char *program, int control)
@@ -206,10 +210,26 @@ void room_hear(struct room *r, uint16_t type, struct message *m)
 	}
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC, &t), 0);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* A room says that it lives, so silence alone does not end this. */
 void room_await(struct room *r, enum kb_health code, bool on)
 {
+	const uint64_t until = now_ms() + PATIENCE_MS;
 	struct message m;
 
-	while ((r->on[code] > 0) != on)
-		room_hear(r, KB_WIRE_HEALTH, &m);
+	while ((r->on[code] > 0) != on) {
+		if (now_ms() > until)
+			fail_msg("a condition did not come, or did not go");
+		if (!hear(r->control, &m))
+			fail_msg("the room has ended");
+		room_note(r, &m);
+		message_close(&m);
+	}
 }

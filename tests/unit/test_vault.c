@@ -37,7 +37,7 @@ TEST(a_new_store_takes_the_bundle_and_a_sealer_gets_the_verified_roster)
 	struct kb_roster *r = calloc(1, sizeof *r);
 	struct message m;
 	struct kb_map map;
-	hear(h->sealer, &m);
+	assert_true(hear(h->sealer, &m));
 	assert_int_equal(m.type, KB_WIRE_ROSTER);
 	assert_ok(kb_map_open(NULL, m.fd[0], SIZE_MAX, &map));
 	assert_ok(kb_roster_chain_verify(NULL, map.s, &h->f->office.pub, r));
@@ -160,7 +160,7 @@ TEST(another_office_key_in_the_configuration_stops_intake_and_is_said)
 	kb_minisign_generate(&other);
 	h->office = other.pub;
 	house_start(h);
-	await_health(h, KB_HEALTH_OFFICE_KEY_DIFFERS, true);
+	room_await(&h->room, KB_HEALTH_OFFICE_KEY_DIFFERS, true);
 	assert_int_equal(put_status(h, 2), KB_FORGED);
 	assert_int_equal(status_of(h).messages, 1);
 	assert_int_equal(log_in(h, 1, 1), KB_FORGED);
@@ -178,7 +178,7 @@ TEST(a_key_swapped_in_the_stored_roster_is_refused_and_said)
 	/* Whoever has the disk writes another investigators' key into the roster, with a checksum that holds. */
 	fix_swap_roster(h->f);
 	house_start(h);
-	await_health(h, KB_HEALTH_ROSTER_REFUSED, true);
+	room_await(&h->room, KB_HEALTH_ROSTER_REFUSED, true);
 	assert_int_equal(put_status(h, 1), KB_FORGED);
 	house_free(h);
 }
@@ -189,19 +189,19 @@ TEST(missing_or_wrong_keys_stop_intake_and_are_said)
 	struct kb_minisign_key right;
 	h->bundle = false;
 	house_start(h);
-	await_health(h, KB_HEALTH_ROSTER_MISSING, true);
+	room_await(&h->room, KB_HEALTH_ROSTER_MISSING, true);
 	assert_int_equal(put_status(h, 1), KB_NOKEY);
 	house_stop(h);
 	h->bundle = true;
 	h->vault_key = false;
 	house_start(h);
-	await_health(h, KB_HEALTH_KEY_MISSING, true);
+	room_await(&h->room, KB_HEALTH_KEY_MISSING, true);
 	assert_int_equal(put_status(h, 1), KB_NOKEY);
 	house_stop(h);
 	h->vault_key = true;
 	h->referral_key = false;
 	house_start(h);
-	await_health(h, KB_HEALTH_KEY_MISSING, true);
+	room_await(&h->room, KB_HEALTH_KEY_MISSING, true);
 	assert_int_equal(put_status(h, 1), KB_NOKEY);
 	house_stop(h);
 	h->referral_key = true;
@@ -211,13 +211,13 @@ TEST(missing_or_wrong_keys_stop_intake_and_are_said)
 	right = h->f->referral;
 	kb_minisign_generate(&h->f->referral);
 	house_start(h);
-	await_health(h, KB_HEALTH_REFERRAL_KEY_DIFFERS, true);
+	room_await(&h->room, KB_HEALTH_REFERRAL_KEY_DIFFERS, true);
 	assert_int_equal(put_status(h, 2), KB_FORGED);
 	house_stop(h);
 	h->f->referral = right;
 	h->f->vault_key[0] ^= 1;
 	house_start(h);
-	await_health(h, KB_HEALTH_KEY_MISSING, true);
+	room_await(&h->room, KB_HEALTH_KEY_MISSING, true);
 	assert_int_equal(put_status(h, 2), KB_NOKEY);
 	h->f->vault_key[0] ^= 1;
 	house_free(h);
@@ -233,7 +233,7 @@ TEST(a_sibling_that_talks_nonsense_loses_its_channel_and_nobody_else)
 	assert_false(silent(h->sealer, PATIENCE_MS));
 	assert_int_equal(recv(h->sealer, m.body, sizeof m.body, 0), 0);
 	kb_fd_close(&h->sealer);
-	h->sealer = house_peer(h, KB_ROOM_SEALER, 0);
+	h->sealer = room_peer(&h->room, KB_ROOM_SEALER);
 	assert_int_equal(put_status(h, 2), KB_OK);
 	assert_int_equal(status_of(h).messages, 2);
 	house_free(h);

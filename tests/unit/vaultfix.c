@@ -2,12 +2,10 @@
 #include "vaultfix.h"
 
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,8 +17,8 @@ struct house *house_new(const char *program)
 	h->f = fix_bare();
 	fix_close(h->f);
 	h->program = program;
-	h->pid = -1;
-	h->control = h->sealer = h->desk = h->courier = -1;
+	h->room = (struct room){.pid = -1, .control = -1};
+	h->sealer = h->desk = h->courier = -1;
 	h->settings.map_octets = FIX_MAP;
 	h->settings.held_s = 86400;
 	h->settings.retry_first_s = 1;
@@ -33,116 +31,7 @@ struct house *house_new(const char *program)
 	return h;
 }
 
-void say(int fd, uint16_t type, const void *body, size_t size, const int *fds, size_t n)
-{
-	struct kb_wire_head head = {.type = type, .fds = (uint16_t)n, .size = (uint32_t)size};
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(FDS_MOST * sizeof(int))];
-	} u;
-	void *b = NULL;
-	memcpy(&b, &body, sizeof b);
-	struct iovec iov[2] = {{&head, sizeof head}, {b, size}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
-	if (n) {
-		memset(&u, 0, sizeof u);
-		msg.msg_control = u.room;
-		msg.msg_controllen = CMSG_SPACE(n * sizeof(int));
-		struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(n * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, n * sizeof(int));
-	}
-	assert_int_equal(sendmsg(fd, &msg, MSG_NOSIGNAL), sizeof head + size);
-}
-
-bool silent(int fd, int ms)
-{
-	struct pollfd p = {.fd = fd, .events = POLLIN};
-	return poll(&p, 1, ms) == 0;
-}
-
-void hear(int fd, struct message *m)
-{
-	struct kb_wire_head head;
-	union {
-		struct cmsghdr align;
-		char room[CMSG_SPACE(FDS_MOST * sizeof(int))];
-	} u;
-	struct iovec iov[2] = {{&head, sizeof head}, {m->body, sizeof m->body}};
-	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2, .msg_control = u.room, .msg_controllen = sizeof u.room};
-	assert_false(silent(fd, PATIENCE_MS));
-	ssize_t n = recvmsg(fd, &msg, MSG_CMSG_CLOEXEC);
-	assert_true(n >= (ssize_t)sizeof head);
-	m->type = head.type;
-	m->size = (size_t)n - sizeof head;
-	m->fds = 0;
-	memset(m->fd, -1, sizeof m->fd);
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&msg); c; c = CMSG_NXTHDR(&msg, c)) {
-		m->fds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(m->fd, CMSG_DATA(c), m->fds * sizeof(int));
-	}
-	assert_int_equal(m->fds, head.fds);
-	assert_int_equal(m->size, head.size);
-}
-
-void message_close(struct message *m)
-{
-	for (size_t i = 0; i < FDS_MOST; i++)
-		kb_fd_close(&m->fd[i]);
-}
-
-static void note_health(struct house *h, const struct message *m)
-{
-	const struct kb_wire_health *w = (const void *)m->body;
-	if (m->type != KB_WIRE_HEALTH)
-		return;
-	assert_in_range(w->code, 1, KB_HEALTH_COUNT - 1);
-	h->on[w->code] = w->on ? 1 + (uint32_t)w->count : 0;
-}
-
-void await_health(struct house *h, enum kb_health code, bool on)
-{
-	struct message m;
-	while ((h->on[code] > 0) != on) {
-		hear(h->control, &m);
-		note_health(h, &m);
-	}
-}
-
 /* ---- as a supervisor ---- */
-
-static void give_file(struct house *h, enum kb_file kind, int fd)
-{
-	const struct kb_wire_file w = {.kind = kind};
-	say(h->control, KB_WIRE_FILE, &w, sizeof w, &fd, 1);
-	kb_fd_close(&fd);
-}
-
-static void give_octets(struct house *h, enum kb_file kind, struct kb_span octets)
-{
-	int fd;
-	assert_ok(kb_memfd_from(NULL, "file", octets, &fd));
-	give_file(h, kind, fd);
-}
-
-static void pair(int ret_fds[2])
-{
-	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ret_fds), 0);
-	for (int i = 0, room = 1 << 20; i < 2; i++)
-		(void)setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
-}
-
-int house_peer(struct house *h, enum kb_room room, uint32_t index)
-{
-	const struct kb_wire_peer w = {.room = room, .index = index};
-	int ends[2];
-	pair(ends);
-	say(h->control, KB_WIRE_PEER, &w, sizeof w, &ends[1], 1);
-	kb_fd_close(&ends[1]);
-	return ends[0];
-}
 
 static void give_files(struct house *h)
 {
@@ -150,70 +39,40 @@ static void give_files(struct house *h)
 	char pub[KB_MINISIGN_PUBLIC_TEXT];
 	int dir = open(h->f->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(dir >= 0);
-	give_file(h, KB_FILE_STATE_DIR, dir);
+	room_file(&h->room, KB_FILE_STATE_DIR, 0, dir);
 	kb_buf_init(&b, 1 << 20);
 	kb_minisign_public_format(&h->office, pub);
 	if (h->office_key)
-		give_octets(h, KB_FILE_OFFICE_PUBLIC, kb_span_str(pub));
+		room_text(&h->room, KB_FILE_OFFICE_PUBLIC, 0, kb_span_str(pub));
 	if (h->vault_key)
-		give_octets(h, KB_FILE_VAULT_KEY, KB_SPAN(h->f->vault_key, 32));
+		room_text(&h->room, KB_FILE_VAULT_KEY, 0, KB_SPAN(h->f->vault_key, 32));
 	assert_ok(kb_minisign_key_format(&h->f->referral, KB_SPAN(NULL, 0), &b));
 	if (h->referral_key)
-		give_octets(h, KB_FILE_REFERRAL_KEY, kb_buf_span(&b));
+		room_text(&h->room, KB_FILE_REFERRAL_KEY, 0, kb_buf_span(&b));
 	kb_buf_clear(&b);
 	fix_bundle(h->f, &b);
 	if (h->bundle)
-		give_octets(h, KB_FILE_OFFICE_BUNDLE, kb_buf_span(&b));
+		room_text(&h->room, KB_FILE_OFFICE_BUNDLE, 0, kb_buf_span(&b));
 	kb_buf_release(&b);
-}
-
-static _Noreturn void become(const struct house *h, int control)
-{
-	char name[] = "kiteboxd-vault";
-	char *argv[] = {name, NULL}, *env[] = {NULL};
-	if (control == 3 ? fcntl(control, F_SETFD, 0) < 0 : dup2(control, 3) < 0)
-		_exit(126);
-	execve(h->program, argv, env);
-	_exit(127);
 }
 
 void house_start(struct house *h)
 {
-	const struct kb_wire_none none = {0};
-	const struct kb_wire_peer self = {.room = KB_ROOM_VAULT};
 	const struct kb_wire_outbox_key key = {.number = h->outbox_key};
-	struct message m;
-	int ends[2], fd;
-	pair(ends);
-	memset(h->on, 0, sizeof h->on);
-	h->pid = fork();
-	assert_true(h->pid >= 0);
-	if (h->pid == 0)
-		become(h, ends[1]);
-	kb_fd_close(&ends[1]);
-	h->control = ends[0];
-	assert_ok(kb_memfd_from(NULL, "settings", KB_SPAN(&h->settings, sizeof h->settings), &fd));
-	say(h->control, KB_WIRE_CONFIG, &none, sizeof none, &fd, 1);
-	kb_fd_close(&fd);
+	room_start(&h->room, h->program, &h->settings);
 	give_files(h);
 	if (h->outbox_key)
-		say(h->control, KB_WIRE_OUTBOX_KEY, &key, sizeof key, NULL, 0);
-	h->sealer = house_peer(h, KB_ROOM_SEALER, 0);
-	h->desk = house_peer(h, KB_ROOM_DESK, 0);
-	h->courier = house_peer(h, KB_ROOM_COURIER, 0);
-	say(h->control, KB_WIRE_GO, &self, sizeof self, NULL, 0);
-	do {
-		hear(h->control, &m);
-		note_health(h, &m);
-	} while (m.type != KB_WIRE_READY);
+		say(h->room.control, KB_WIRE_OUTBOX_KEY, &key, sizeof key, NULL, 0);
+	h->sealer = room_peer(&h->room, KB_ROOM_SEALER);
+	h->desk = room_peer(&h->room, KB_ROOM_DESK);
+	h->courier = room_peer(&h->room, KB_ROOM_COURIER);
+	room_go(&h->room, KB_ROOM_VAULT, true);
 }
 
 static int gone(struct house *h)
 {
-	int status;
-	assert_int_equal(waitpid(h->pid, &status, 0), h->pid);
-	h->pid = -1;
-	kb_fd_close(&h->control);
+	int status = room_end(&h->room);
+	h->room.pid = -1;
 	kb_fd_close(&h->sealer);
 	kb_fd_close(&h->desk);
 	kb_fd_close(&h->courier);
@@ -222,14 +81,13 @@ static int gone(struct house *h)
 
 void house_kill(struct house *h)
 {
-	assert_int_equal(kill(h->pid, SIGKILL), 0);
+	assert_int_equal(kill(h->room.pid, SIGKILL), 0);
 	(void)gone(h);
 }
 
 void house_stop(struct house *h)
 {
-	const struct kb_wire_none none = {0};
-	say(h->control, KB_WIRE_STOP, &none, sizeof none, NULL, 0);
+	room_ask_to_stop(&h->room);
 	int status = gone(h);
 	assert_true(WIFEXITED(status));
 	assert_int_equal(WEXITSTATUS(status), 0);
@@ -237,7 +95,7 @@ void house_stop(struct house *h)
 
 void house_free(struct house *h)
 {
-	if (h->pid > 0)
+	if (h->room.pid > 0)
 		house_stop(h);
 	fix_free(h->f);
 	free(h);
@@ -249,7 +107,7 @@ void store_letter(struct house *h, const struct letter *l)
 {
 	struct parcel p;
 	struct kb_wire_store w;
-	int fds[FDS_MOST];
+	int fds[RIGHTS_MOST];
 	struct letter now = *l;
 	if (!now.received_s)
 		now.received_s = (uint64_t)time(NULL);
@@ -280,7 +138,7 @@ struct kb_wire_result stored(struct house *h)
 	struct message m;
 	struct kb_wire_result r;
 	do {
-		hear(h->sealer, &m);
+		assert_true(hear(h->sealer, &m));
 		message_close(&m);
 	} while (m.type == KB_WIRE_ROSTER);
 	assert_int_equal(m.type, KB_WIRE_STORED);
@@ -313,7 +171,7 @@ enum kb_status answer(struct house *h, uint16_t type, void *ret, size_t size, st
 {
 	struct message m;
 	struct kb_wire_answer w;
-	hear(h->desk, &m);
+	assert_true(hear(h->desk, &m));
 	assert_int_equal(m.size, sizeof w);
 	memcpy(&w, m.body, sizeof w);
 	assert_int_equal(m.type, w.body_in_fd ? KB_WIRE_ANSWER_FD : KB_WIRE_ANSWER);

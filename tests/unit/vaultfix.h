@@ -2,31 +2,15 @@
 #ifndef VAULTFIX_H
 #define VAULTFIX_H
 
+#include "roomfix.h"
 #include "storefix.h"
-
-#include <sys/types.h>
-
-#include <kitebox/memfd.h>
-
-#include "health.h"
-#include "wire.h"
-
-enum { MESSAGE_MOST = 16384, FDS_MOST = 9, PATIENCE_MS = 20000 };
-
-struct message {
-	uint16_t type;
-	size_t size, fds;
-	_Alignas(8) uint8_t body[MESSAGE_MOST];
-	int fd[FDS_MOST];
-};
 
 struct house {
 	struct fix *f;
 	const char *program;
 	struct kb_settings settings;
-	pid_t pid;
-	int control, sealer, desk, courier;
-	uint32_t on[KB_HEALTH_COUNT]; /* conditions as last reported, 1 + count */
+	struct room room;
+	int sealer, desk, courier;
 	uint32_t outbox_key;          /* told to the vault at its start; 0: none */
 	/* What is handed over: each may be left out or changed before house_start. */
 	bool bundle, vault_key, referral_key, office_key;
@@ -40,15 +24,6 @@ void house_start(struct house *h);
 void house_kill(struct house *h);
 /* STOP, and a clean end. */
 void house_stop(struct house *h);
-int house_peer(struct house *h, enum kb_room room, uint32_t index);
-
-void say(int fd, uint16_t type, const void *body, size_t size, const int *fds, size_t n);
-/* The next message; fails the test after PATIENCE_MS. */
-void hear(int fd, struct message *ret_m);
-bool silent(int fd, int ms);
-void message_close(struct message *m);
-/* Reads control messages until this condition is as wanted. */
-void await_health(struct house *h, enum kb_health code, bool on);
 
 /* A letter as a sealer would hand it over, and the answer. */
 void store_letter(struct house *h, const struct letter *l);
