@@ -35,6 +35,8 @@ struct kb_settings_report {
 
 KB_MUST_USE enum kb_status kb_settings_parse(struct kb_span text, struct kb_settings *ret_s, struct kb_settings_report *ret_report);
 KB_MUST_USE enum kb_status kb_settings_load(struct kb_diag *d, const char *path, struct kb_settings *ret_s, struct kb_settings_report *ret_report);
+/* Where referral.key and vault.key are: credentials_dir, else what systemd says, else /etc/kitebox/credentials. */
+const char *kb_settings_credentials(const struct kb_settings *s);
 /* What would be missing at a start: a line for each file that is named and cannot be read by whoever asks; gives their number. */
 size_t kb_settings_named(FILE *out, const char *config, const struct kb_settings *s);
 /* "FILE:LINE: KEY: WHAT (1 to 10)" */

@@ -5,14 +5,24 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "settings_file.h"
 
+const char *kb_settings_credentials(const struct kb_settings *s)
+{
+	const char *dir = getenv("CREDENTIALS_DIRECTORY");
+
+	if (s->credentials_dir[0])
+		return s->credentials_dir;
+	return dir && dir[0] == '/' ? dir : "/etc/kitebox/credentials";
+}
+
 static size_t look(FILE *out, const char *config, const char *key, const char *dir, const char *name)
 {
-	char path[KB_PATH_FIELD + 32];
+	char path[4096];
 
 	if (!dir[0])
 		return 0;
@@ -25,12 +35,13 @@ static size_t look(FILE *out, const char *config, const char *key, const char *d
 
 size_t kb_settings_named(FILE *out, const char *config, const struct kb_settings *s)
 {
+	const char *credentials = kb_settings_credentials(s);
 	const struct {
 		const char *key, *dir, *name;
 	} named[] = {
 	    {"office.public_key", s->office_public_key, NULL},
-	    {"credentials_dir", s->credentials_dir, "referral.key"},
-	    {"credentials_dir", s->credentials_dir, "vault.key"},
+	    {"credentials_dir", credentials, "referral.key"},
+	    {"credentials_dir", credentials, "vault.key"},
 	    {"rules", s->rules_file, NULL},
 	    {"templates", s->template_dir, "ack.en.txt"},
 	    {"templates", s->template_dir, "ack.es.txt"},

@@ -15,10 +15,10 @@
 
 #include <kitebox/memfd.h>
 
+#include "settings_file.h"
 #include "supervisor.h"
 
 #define SYSTEM_TRUST "/etc/ssl/certs/ca-certificates.crt"
-#define DEFAULT_CREDENTIALS "/etc/kitebox/credentials"
 
 enum { FILE_MOST = 8 << 20 };
 
@@ -154,19 +154,10 @@ static void take_in(
 	take(s, kind, index, path, label);
 }
 
-static const char *credentials(const struct kb_super *s)
-{
-	const char *dir = getenv("CREDENTIALS_DIRECTORY");
-
-	if (s->settings.credentials_dir[0])
-		return s->settings.credentials_dir;
-	return dir && dir[0] == '/' ? dir : DEFAULT_CREDENTIALS;
-}
-
 enum kb_status kb_super_files_read(struct kb_diag *d, struct kb_super *s)
 {
 	const struct kb_settings *c = &s->settings;
-	const char *dir = credentials(s);
+	const char *dir = kb_settings_credentials(c);
 
 	if (strlen(dir) >= KB_PATH_FIELD)
 		return KB_FAIL(d, KB_TOOBIG, 0, "the path of the credentials is too long");

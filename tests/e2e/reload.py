@@ -70,6 +70,15 @@ def show_check(r, h):
     for what, path in (("the house's own file", h.path("kitebox.conf")), ("the sample", os.path.join(ROOT, "conf/kitebox.conf"))):
         p = check(h, path)
         r.ok(p.returncode == 0 and not p.stderr, f"control: {what} is without a fault", p.stderr.decode())
+    r.ok(check(h, h.path("kitebox.conf")).stdout.decode() == f"{h.path('kitebox.conf')}: no fault\n", "and every file that the house's own names is there")
+    with open(h.path("kitebox.conf")) as f, open(h.path("away.conf"), "w") as g:
+        g.write(re.sub(r"(?m)^credentials_dir = .*\n", "", f.read()).replace("tls.key", "nowhere.key"))
+    for env, folder in ((None, "/etc/kitebox/credentials"), (h.path("unit"), h.path("unit"))):
+        said = run(os.path.join(h.build, "daemon", "kiteboxd"), "--config", h.path("away.conf"), "--check-config",
+                   env={"CREDENTIALS_DIRECTORY": env} if env else {}).stdout.decode()
+        want = [f"tls.key: {h.path('tls/nowhere.key')}", f"credentials_dir: {folder}/referral.key", f"credentials_dir: {folder}/vault.key"]
+        r.ok(all(f"{h.path('away.conf')}: {w}: No such file or directory\n" in said for w in want) and said.count("No such file") == len(want),
+             f"what is not there is listed, keys in {os.path.basename(folder)} too", said)
 
 
 def said(h, pattern):
