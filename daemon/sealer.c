@@ -81,7 +81,7 @@ static void seal_and_store(struct sealer *s, struct kb_job *job)
 		return;
 	}
 	job->stage = KB_JOB_STORING;
-	st = kb_channel_send(s->vault, KB_WIRE_STORE, &sealed.row, sizeof(sealed.row), sealed.fd, sealed.n);
+	st = kb_channel_send(s->vault, KB_WIRE_STORE, &sealed.row, sizeof(sealed.row), &sealed.fd, 1);
 	kb_sealed_release(&sealed);
 	if (st != KB_OK)
 		answer(s, job, KB_AGAIN, NULL);

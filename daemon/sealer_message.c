@@ -15,15 +15,35 @@
 #include <kitebox/mail.h>
 #include <kitebox/memfd.h>
 
+/* One memfd for all files that are made of a message. What is small is gathered here first: a call to the kernel costs more than
+ * the copy. It is ciphertext. */
 struct sink {
 	struct kb_diag *d;
 	int fd;
+	size_t fill;
+	uint64_t len; /* in all */
+	uint8_t gathered[32768];
 };
+
+static enum kb_status flush(struct sink *s)
+{
+	enum kb_status st = kb_memfd_write(s->d, s->fd, KB_SPAN(s->gathered, s->fill));
+	s->fill = 0;
+	return st;
+}
 
 static enum kb_status to_memfd(void *ctx, struct kb_span octets)
 {
 	struct sink *s = ctx;
-	return kb_memfd_write(s->d, s->fd, octets);
+	enum kb_status st = octets.len > sizeof(s->gathered) - s->fill ? flush(s) : KB_OK;
+	if (st != KB_OK)
+		return st;
+	s->len += octets.len;
+	if (octets.len > sizeof(s->gathered))
+		return kb_memfd_write(s->d, s->fd, octets);
+	memcpy(s->gathered + s->fill, octets.p, octets.len);
+	s->fill += octets.len;
+	return KB_OK;
 }
 
 uint8_t kb_submit_channel(const struct kb_settings *s, uint32_t mailboxes, bool *ret_trusted)
@@ -173,15 +193,40 @@ static enum kb_status add_envelope(struct kb_buf *b, const struct kb_seal_job *j
 	return st == KB_OK ? add_text(b, "TLS", m->tls_facts, sizeof(m->tls_facts)) : st;
 }
 
-/* destination is NULL for the message itself. */
-static enum kb_status make_head(struct kb_buf *b, const struct kb_seal_job *j, const struct kb_destination *destination,
-    const struct kb_id *id, const uint8_t hash[static 32])
+/* What stands in the head of each file that is made of one message, down to its end. */
+static enum kb_status make_common(struct kb_buf *b, const struct kb_seal_job *j, const uint8_t hash[static 32])
 {
-	char text[KB_ID_TEXT], when[KB_TIME_TEXT], number[16];
+	const struct kb_verdict *v = j->verdict;
+	char when[KB_TIME_TEXT];
 	bool trusted;
 	uint8_t channel = kb_submit_channel(j->settings, j->submit->mailboxes, &trusted);
-	kb_id_format(&j->submit->id, text);
 	kb_time_format(j->submit->received_s, when);
+	enum kb_status st = kb_eml_add(b, "Received", kb_span_str(when));
+	if (st == KB_OK)
+		st = kb_eml_add(b, "Channel", kb_span_str(kb_channel_kind_name(channel)));
+	if (st == KB_OK)
+		st = add_envelope(b, j);
+	if (st == KB_OK)
+		st = add_verdict(b, v);
+	if (st == KB_OK)
+		st = add_text(b, "From", v->from, sizeof(v->from));
+	if (st == KB_OK)
+		st = add_text(b, "Subject", v->subject, sizeof(v->subject));
+	if (st == KB_OK)
+		st = add_text(b, "Date", v->date, sizeof(v->date));
+	if (st == KB_OK)
+		st = add_text(b, "Institution", v->institution, sizeof(v->institution));
+	if (st == KB_OK)
+		st = add_text(b, "Register-Number", v->register_number, sizeof(v->register_number));
+	return st == KB_OK ? kb_eml_end(b, j->original.len, hash) : st;
+}
+
+/* destination is NULL for the message itself. */
+static enum kb_status make_head(struct kb_buf *b, const struct kb_seal_job *j, const struct kb_destination *destination,
+    const struct kb_id *id, struct kb_span common)
+{
+	char text[KB_ID_TEXT], number[16];
+	kb_id_format(&j->submit->id, text);
 	enum kb_status st = kb_eml_add(b, "Message", kb_span_str(text));
 	if (st == KB_OK)
 		st = kb_eml_add(b, "Purpose", destination ? KB_LIT("referral") : KB_LIT("message"));
@@ -195,38 +240,15 @@ static enum kb_status make_head(struct kb_buf *b, const struct kb_seal_job *j, c
 		(void)snprintf(number, sizeof(number), "%u", (unsigned)j->roster->epoch);
 		st = kb_eml_add(b, "Epoch", kb_span_str(number));
 	}
-	if (st == KB_OK)
-		st = kb_eml_add(b, "Received", kb_span_str(when));
-	if (st == KB_OK)
-		st = kb_eml_add(b, "Channel", kb_span_str(kb_channel_kind_name(channel)));
-	if (st == KB_OK)
-		st = add_envelope(b, j);
-	if (st == KB_OK)
-		st = add_verdict(b, j->verdict);
-	if (st == KB_OK)
-		st = add_text(b, "From", j->verdict->from, sizeof(j->verdict->from));
-	if (st == KB_OK)
-		st = add_text(b, "Subject", j->verdict->subject, sizeof(j->verdict->subject));
-	if (st == KB_OK)
-		st = add_text(b, "Date", j->verdict->date, sizeof(j->verdict->date));
-	if (st == KB_OK)
-		st = add_text(b, "Institution", j->verdict->institution, sizeof(j->verdict->institution));
-	if (st == KB_OK)
-		st = add_text(b, "Register-Number", j->verdict->register_number, sizeof(j->verdict->register_number));
-	return st == KB_OK ? kb_eml_end(b, j->original.len, hash) : st;
+	return st == KB_OK ? kb_buf_add(b, common) : st;
 }
 
-/* Seals head, original and padding into a new memfd. */
-static enum kb_status seal_file(struct kb_diag *d, struct kb_span head, struct kb_span original, const struct kb_recipient *r,
-    size_t n, int *ret_fd, uint32_t *ret_header_len, uint8_t *ret_file_key)
+/* Seals head, original and padding. */
+static enum kb_status seal_file(struct sink *to, struct kb_span head, struct kb_span original, const struct kb_recipient *r, size_t n,
+    uint32_t *ret_header_len, uint8_t *ret_file_key)
 {
 	static _Thread_local struct kb_age_writer w; /* 64 KiB: too large for a stack frame, wiped by finish and release */
-	KB_AUTO(kb_fd_close) int fd = -1;
-	enum kb_status st = kb_memfd_new(d, "sealed", &fd);
-	if (st != KB_OK)
-		return st;
-	struct sink sink = {d, fd};
-	st = kb_age_writer_init(&w, r, n, to_memfd, &sink);
+	enum kb_status st = kb_age_writer_init(&w, r, n, to_memfd, to);
 	uint32_t header_len = (uint32_t)w.header_len;
 	if (st == KB_OK)
 		st = kb_age_writer_add(&w, head);
@@ -243,39 +265,31 @@ static enum kb_status seal_file(struct kb_diag *d, struct kb_span head, struct k
 	if (st == KB_OK)
 		st = kb_age_writer_finish(&w, ret_file_key);
 	kb_age_writer_release(&w);
-	if (st == KB_OK)
-		st = kb_memfd_seal(d, fd);
-	if (st != KB_OK)
-		return st;
 	*ret_header_len = header_len;
-	*ret_fd = fd;
-	fd = -1;
-	return KB_OK;
+	return st;
 }
 
-static enum kb_status seal_one(struct kb_diag *d, const struct kb_seal_job *j, const struct kb_destination *destination,
-    const struct kb_id *id, const uint8_t hash[static 32], struct kb_sealed *s, uint8_t *ret_file_key)
+/* destination is NULL for the message itself; *ret_len is the file's. */
+static enum kb_status seal_one(const struct kb_seal_job *j, const struct kb_destination *destination, const struct kb_id *id,
+    struct kb_span common, struct sink *to, struct kb_wire_store *row, uint64_t *ret_len, uint8_t *ret_file_key)
 {
 	struct kb_recipient r[KB_AGE_RECIPIENTS_MOST];
-	size_t n = destination ? destination->n : recipients(j->roster, s->row.entitled, r);
-	if (destination)
-		memcpy(r, destination->recipient, n * sizeof(r[0]));
+	size_t n = destination ? destination->n : recipients(j->roster, row->entitled, r);
 	if (!n)
-		return KB_FAIL(d, KB_NOKEY, 0, "the roster names nobody to seal this to");
+		return KB_FAIL(to->d, KB_NOKEY, 0, "the roster names nobody to seal this to");
 	struct kb_buf head;
 	kb_buf_init(&head, KB_EML_HEAD_MOST);
-	enum kb_status st = make_head(&head, j, destination, id, hash);
+	enum kb_status st = make_head(&head, j, destination, id, common);
 	uint32_t header_len = 0;
+	uint64_t before = to->len;
 	if (st == KB_OK)
-		st = seal_file(d, kb_buf_span(&head), j->original, r, n, &s->fd[s->n], &header_len, ret_file_key);
+		st = seal_file(to, kb_buf_span(&head), j->original, destination ? destination->recipient : r, n, &header_len, ret_file_key);
 	else
-		(void)KB_FAIL(d, st, 0, "the head of the sealed message does not fit");
-	if (st == KB_OK) {
-		s->n++;
-		if (!destination) {
-			s->row.header_len = header_len;
-			s->row.size_class = kb_padme((uint64_t)head.len + j->original.len);
-		}
+		(void)KB_FAIL(to->d, st, 0, "the head of the sealed message does not fit");
+	*ret_len = to->len - before;
+	if (st == KB_OK && !destination) {
+		row->header_len = header_len;
+		row->size_class = kb_padme((uint64_t)head.len + j->original.len);
 	}
 	kb_buf_release(&head);
 	return st;
@@ -329,50 +343,76 @@ static void add_ack(const struct kb_seal_job *j, struct kb_wire_store *row)
 	sodium_memzero(&item, sizeof(item));
 }
 
-static enum kb_status seal_referrals(struct kb_diag *d, const struct kb_seal_job *j, const uint8_t hash[static 32], struct kb_sealed *s)
+static enum kb_status seal_referrals(const struct kb_seal_job *j, struct kb_span common, struct sink *to, struct kb_wire_store *row)
 {
-	uint32_t to = kb_roster_routes(j->roster, j->verdict);
+	uint32_t wanted = kb_roster_routes(j->roster, j->verdict);
+	size_t n = 0;
 	for (uint8_t i = 0; i < KB_DESTINATIONS_MOST; i++) {
-		if (!(to & (UINT32_C(1) << i)))
+		if (!(wanted & (UINT32_C(1) << i)))
 			continue;
 		if (i >= j->roster->destinations)
-			return KB_FAIL(d, KB_CORRUPT, 0, "a route names a destination that the roster does not have");
+			return KB_FAIL(to->d, KB_CORRUPT, 0, "a route names a destination that the roster does not have");
 		struct kb_id id;
 		kb_referral_id(&j->submit->id, i, &id);
-		enum kb_status st = seal_one(d, j, &j->roster->destination[i], &id, hash, s, NULL);
+		enum kb_status st = seal_one(j, &j->roster->destination[i], &id, common, to, row, &row->len[1 + n++], NULL);
 		if (st != KB_OK)
 			return st;
 	}
-	s->row.destinations = to;
+	row->destinations = wanted;
 	return KB_OK;
+}
+
+/* The message and its referrals into *to, and what of them stands in the row. */
+static enum kb_status seal_all(const struct kb_seal_job *j, struct sink *to, struct kb_wire_store *row)
+{
+	uint8_t hash[32], file_key[KB_AGE_FILE_KEY];
+	struct kb_buf common;
+	kb_buf_init(&common, KB_EML_HEAD_MOST);
+	crypto_generichash(hash, sizeof(hash), j->original.p, j->original.len, NULL, 0);
+	enum kb_status st = make_common(&common, j, hash);
+	if (st == KB_OK)
+		st = seal_one(j, NULL, NULL, kb_buf_span(&common), to, row, &row->len[0], file_key);
+	else
+		(void)KB_FAIL(to->d, st, 0, "the head of the sealed message does not fit");
+	if (st == KB_OK)
+		st = add_summary(j, file_key, row);
+	sodium_memzero(file_key, sizeof(file_key));
+	if (st == KB_OK)
+		st = seal_referrals(j, kb_buf_span(&common), to, row);
+	kb_buf_release(&common);
+	return st == KB_OK ? flush(to) : st;
+}
+
+static void fill_row(const struct kb_seal_job *j, struct kb_wire_store *row)
+{
+	bool trusted;
+	row->id = j->submit->id;
+	row->received_s = j->submit->received_s;
+	row->entitled = kb_roster_entitled(j->roster, j->verdict->named);
+	row->roster_version = j->roster->version;
+	row->epoch = j->roster->epoch;
+	row->class_ = j->verdict->class_;
+	row->urgent = (j->verdict->flags & KB_FLAG_URGENT_SAFETY) != 0;
+	row->unreadable = (j->verdict->flags & KB_FLAG_UNREADABLE) != 0;
+	row->channel = kb_submit_channel(j->settings, j->submit->mailboxes, &trusted);
+	kb_submit_fingerprint(j->submit, j->original, row->fingerprint);
 }
 
 enum kb_status kb_seal_message(struct kb_diag *d, const struct kb_seal_job *j, struct kb_sealed *ret_sealed)
 {
+	static _Thread_local struct sink to;
 	struct kb_sealed s;
 	memset(&s, 0, sizeof(s));
-	for (size_t i = 0; i < KB_SEALED_FDS_MOST; i++)
-		s.fd[i] = -1;
-	bool trusted;
-	s.row.id = j->submit->id;
-	s.row.received_s = j->submit->received_s;
-	s.row.entitled = kb_roster_entitled(j->roster, j->verdict->named);
-	s.row.roster_version = j->roster->version;
-	s.row.epoch = j->roster->epoch;
-	s.row.class_ = j->verdict->class_;
-	s.row.urgent = (j->verdict->flags & KB_FLAG_URGENT_SAFETY) != 0;
-	s.row.unreadable = (j->verdict->flags & KB_FLAG_UNREADABLE) != 0;
-	s.row.channel = kb_submit_channel(j->settings, j->submit->mailboxes, &trusted);
-	kb_submit_fingerprint(j->submit, j->original, s.row.fingerprint);
-
-	uint8_t hash[32], file_key[KB_AGE_FILE_KEY];
-	crypto_generichash(hash, sizeof(hash), j->original.p, j->original.len, NULL, 0);
-	enum kb_status st = seal_one(d, j, NULL, NULL, hash, &s, file_key);
+	to.d = d;
+	to.fill = to.len = 0;
+	fill_row(j, &s.row);
+	enum kb_status st = kb_memfd_new(d, "sealed", &s.fd);
+	if (st != KB_OK)
+		return st;
+	to.fd = s.fd;
+	st = seal_all(j, &to, &s.row);
 	if (st == KB_OK)
-		st = add_summary(j, file_key, &s.row);
-	sodium_memzero(file_key, sizeof(file_key));
-	if (st == KB_OK)
-		st = seal_referrals(d, j, hash, &s);
+		st = kb_memfd_seal(d, s.fd);
 	if (st == KB_OK)
 		add_ack(j, &s.row);
 	else
@@ -384,8 +424,6 @@ enum kb_status kb_seal_message(struct kb_diag *d, const struct kb_seal_job *j, s
 
 void kb_sealed_release(struct kb_sealed *s)
 {
-	for (size_t i = 0; i < KB_SEALED_FDS_MOST; i++)
-		kb_fd_close(&s->fd[i]);
-	s->n = 0;
+	kb_fd_close(&s->fd);
 	sodium_memzero(&s->row, sizeof(s->row));
 }

@@ -1,7 +1,7 @@
 /*
  * sealer_message: one message from the door's octets to what the vault stores. No I/O but memfds.
  *
- * Ownership:  kb_sealed owns its descriptors; kb_sealed_release closes them.
+ * Ownership:  kb_sealed owns its descriptor; kb_sealed_release closes it.
  * Errors:     KB_NOKEY when the roster names nobody to seal to; KB_IO for memfds. Nothing is half-made: on failure *ret is
  *             released.
  * Secrets:    file keys live on the stack of one function and are wiped.
@@ -12,12 +12,9 @@
 
 #include "sealer_outbox.h"
 
-enum { KB_SEALED_FDS_MOST = 1 + KB_DESTINATIONS_MOST };
-
 struct kb_sealed {
 	struct kb_wire_store row;
-	int fd[KB_SEALED_FDS_MOST]; /* the message, then its referrals, in the order of row.destinations */
-	size_t n;
+	int fd; /* the message, then its referrals, in the order of row.destinations; row.len says where each ends */
 };
 
 struct kb_seal_job {

@@ -130,7 +130,7 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *ctx)
 /* clang-format off */
 static const struct kb_channel_row sealer_rows[] = {
 	/* type           fds                         size                          handler */
-	{KB_WIRE_STORE,  1, 1 + KB_DESTINATIONS_MOST, sizeof(struct kb_wire_store),  kb_vault_on_store},
+	{KB_WIRE_STORE,  1, 1, sizeof(struct kb_wire_store),  kb_vault_on_store},
 };
 static const struct kb_channel_row desk_rows[] = {
 	{KB_WIRE_ASK,    0, 0,                        sizeof(struct kb_wire_ask),    kb_vault_on_ask},

@@ -22,7 +22,7 @@ struct kb_vault_entry {
 	enum stage stage;
 	struct kb_channel *sealer; /* NULL: nobody waits for the answer any more */
 	struct kb_wire_store row;
-	int fd[1 + KB_DESTINATIONS_MOST];
+	int fd;
 	struct kb_put put;
 	struct kb_upload *upload; /* of what is large */
 	uint64_t octets;
@@ -47,8 +47,7 @@ static void answer(const struct kb_vault *v, struct kb_channel *sealer, const st
 
 static void entry_free(struct kb_vault_entry *e)
 {
-	for (size_t i = 0; i < KB_LEN(e->fd); i++)
-		kb_fd_close(&e->fd[i]);
+	kb_fd_close(&e->fd);
 	free(e->upload);
 	sodium_memzero(&e->row, sizeof e->row);
 	free(e);
@@ -56,7 +55,7 @@ static void entry_free(struct kb_vault_entry *e)
 
 /* ---- what a sealer says is checked against the roster that is in force ---- */
 
-static enum kb_status check_row(const struct kb_vault *v, const struct kb_wire_store *w, size_t fds)
+static enum kb_status check_row(const struct kb_vault *v, const struct kb_wire_store *w)
 {
 	const struct kb_roster *r = v->roster;
 	if (v->intake != KB_OK)
@@ -68,7 +67,7 @@ static enum kb_status check_row(const struct kb_vault *v, const struct kb_wire_s
 	if (w->class_ >= KB_CLASS_COUNT || w->channel >= KB_CHANNEL_KIND_COUNT || w->urgent > 1 || w->unreadable > 1 ||
 	    w->received_s > UINT64_MAX / 2)
 		return KB_MALFORMED;
-	if (w->destinations >> r->destinations || fds != 1 + (size_t)__builtin_popcount(w->destinations))
+	if (w->destinations >> r->destinations)
 		return KB_MALFORMED;
 	if (w->entitled != KB_ENTITLED_NOBODY && r->persons < 64 && w->entitled >> r->persons)
 		return KB_MALFORMED;
@@ -78,20 +77,32 @@ static enum kb_status check_row(const struct kb_vault *v, const struct kb_wire_s
 	return KB_OK;
 }
 
-static enum kb_status look_at_file(const struct kb_vault *v, int fd, struct kb_sealed_file *ret_f)
+/* Nobody can change it any more, and it is as long as its files are said to be. */
+static enum kb_status look_at_files(const struct kb_vault *v, const struct kb_vault_entry *e)
 {
 	enum { SEALS = F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK };
+	/* What sealing adds: our head, padding (an eighth at most), a tag a chunk, an age header. */
+	uint64_t most = kb_room_settings(v->host)->limit.message_octets / 4 * 5 + (1 << 20), whole = 0;
+	size_t files = 1 + (size_t)__builtin_popcount(e->row.destinations);
 	struct stat st;
-	int seals = fcntl(fd, F_GET_SEALS);
+	int seals = fcntl(e->fd, F_GET_SEALS);
 	if (seals < 0 || (seals & SEALS) != SEALS)
 		return KB_FORGED;
-	if (fstat(fd, &st) < 0 || st.st_size <= 0)
-		return KB_MALFORMED;
-	/* What sealing adds: our head, padding (an eighth at most), a tag a chunk, an age header. */
-	if ((uint64_t)st.st_size > kb_room_settings(v->host)->limit.message_octets / 4 * 5 + (1 << 20))
-		return KB_TOOBIG;
-	*ret_f = (struct kb_sealed_file){fd, (uint64_t)st.st_size};
-	return KB_OK;
+	for (size_t i = 0; i < KB_LEN(e->row.len); i++) {
+		if ((e->row.len[i] != 0) != (i < files))
+			return KB_MALFORMED;
+		if (e->row.len[i] > most)
+			return KB_TOOBIG;
+		whole += e->row.len[i];
+	}
+	return fstat(e->fd, &st) < 0 || st.st_size < 0 || (uint64_t)st.st_size != whole ? KB_MALFORMED : KB_OK;
+}
+
+static struct kb_sealed_file next_file(struct kb_vault_entry *e, uint64_t len)
+{
+	struct kb_sealed_file f = {e->fd, e->octets, len};
+	e->octets += len;
+	return f;
 }
 
 static enum kb_status fill(const struct kb_vault *v, struct kb_vault_entry *e)
@@ -115,37 +126,35 @@ static enum kb_status fill(const struct kb_vault *v, struct kb_vault_entry *e)
 	    .ack = KB_SPAN(w->ack, sizeof w->ack),
 	    .summary = KB_SPAN(w->summary, sizeof w->summary),
 	};
-	enum kb_status st = look_at_file(v, e->fd[0], &p->message);
-	if (st == KB_OK && (w->header_len == 0 || w->header_len > p->message.len || w->header_len > KB_AGE_HEADER_MOST))
-		st = KB_MALFORMED;
-	e->octets = p->message.len;
-	for (uint8_t i = 0; st == KB_OK && i < v->roster->destinations; i++) {
+	enum kb_status st = look_at_files(v, e);
+	if (st != KB_OK)
+		return st;
+	p->message = next_file(e, w->len[0]);
+	for (uint8_t i = 0; i < v->roster->destinations; i++) {
 		if (!(w->destinations & (UINT32_C(1) << i)))
 			continue;
-		st = look_at_file(v, e->fd[1 + p->referrals], &p->referral[p->referrals].file);
 		p->referral[p->referrals].index = i;
 		p->referral[p->referrals].to = &v->roster->destination[i];
-		e->octets += p->referral[p->referrals].file.len;
+		p->referral[p->referrals].file = next_file(e, w->len[1 + p->referrals]);
 		p->referrals++;
 	}
-	return st;
+	bool fits = w->header_len && w->header_len <= p->message.len && w->header_len <= KB_AGE_HEADER_MOST;
+	return fits ? KB_OK : KB_MALFORMED;
 }
 
 enum kb_status kb_vault_on_store(void *ctx, struct kb_channel *ch, const void *body, int *fds, size_t n)
 {
 	struct kb_vault *v = ctx;
 	const struct kb_wire_store *w = body;
-	enum kb_status st = check_row(v, w, n);
+	(void)n;
+	enum kb_status st = check_row(v, w);
 	struct kb_vault_entry *e = calloc(1, sizeof *e);
 	if (!e)
 		abort();
 	e->sealer = ch;
 	e->row = *w;
-	for (size_t i = 0; i < KB_LEN(e->fd); i++) {
-		e->fd[i] = i < n ? fds[i] : -1;
-		if (i < n)
-			fds[i] = -1;
-	}
+	e->fd = fds[0];
+	fds[0] = -1;
 	if (st == KB_OK)
 		st = fill(v, e);
 	if (st != KB_OK) {

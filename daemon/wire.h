@@ -59,7 +59,7 @@ enum kb_wire {
 	KB_WIRE_VIEWED,     /* kb_wire_viewed + memfd of a text a person may read (harmless UTF-8) */
 	/* sealer <-> vault */
 	KB_WIRE_ROSTER,     /* kb_wire_none + memfd: the whole signed chain as a bundle (roster.h) */
-	KB_WIRE_STORE,      /* kb_wire_store + [sealed message, a sealed referral for each destination bit, low bit first] */
+	KB_WIRE_STORE,      /* kb_wire_store + memfd: the sealed message, then a sealed referral for each destination bit, low bit first */
 	KB_WIRE_STORED,     /* kb_wire_result */
 	/* desk <-> vault */
 	KB_WIRE_ASK,        /* kb_wire_ask */
@@ -195,12 +195,13 @@ struct kb_wire_store {
 	uint8_t fingerprint[32]; /* BLAKE2b-256 over envelope and octets less leading Return-Path and Received; never stored as such */
 	uint32_t roster_version, epoch;
 	uint32_t header_len;   /* of the sealed message: its age header (and nonce) is copied beside the summary */
-	uint32_t destinations; /* bit i: a referral to destination i of the roster follows as descriptor */
+	uint32_t destinations; /* bit i: a referral to destination i of the roster follows the message */
 	uint8_t class_;        /* enum kb_class: decides state and clocks */
 	uint8_t urgent, unreadable, channel;
 	uint32_t outbox_key;   /* number of the key that ack is sealed to; 0: no acknowledgement */
 	uint8_t ack[KB_ACK_SEALED];
 	uint8_t summary[KB_SUMMARY_LEN];
+	uint64_t len[1 + KB_DESTINATIONS_MOST]; /* octets of each file in the memfd, which holds nothing else; 0 behind the last */
 };
 
 enum { KB_ASK_BODY = 2048, KB_ANSWER_BODY = 512 };
@@ -260,7 +261,7 @@ struct kb_wire_job {
 
 _Static_assert(sizeof(struct kb_verdict) == 1704, "no holes: what crosses between rooms is exactly its fields");
 _Static_assert(sizeof(struct kb_wire_submit) == 776, "no holes");
-_Static_assert(sizeof(struct kb_wire_store) == 1608, "no holes");
+_Static_assert(sizeof(struct kb_wire_store) == 1680, "no holes");
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "kitebox rows and messages are little-endian; big-endian hosts are not supported"

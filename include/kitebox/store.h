@@ -115,10 +115,10 @@ struct kb_case {
 	uint32_t messages;
 };
 
-/* A sealed file on its way in: a memfd that nobody can change any more, and its length. */
+/* A sealed file on its way in: len octets, from at on, of a memfd that nobody can change any more. */
 struct kb_sealed_file {
 	int fd;
-	uint64_t len;
+	uint64_t at, len;
 };
 
 struct kb_put {

@@ -57,8 +57,9 @@ size_t kb_span_find(struct kb_span s, struct kb_span needle)
 
 size_t kb_span_casefind(struct kb_span s, struct kb_span needle)
 {
+	uint8_t first = needle.len ? lower(needle.p[0]) : 0;
 	for (size_t i = 0; i + needle.len <= s.len; i++)
-		if (same(s.p + i, needle.p, needle.len, true))
+		if (!needle.len || (lower(s.p[i]) == first && same(s.p + i, needle.p, needle.len, true)))
 			return i;
 	return SIZE_MAX;
 }

@@ -60,6 +60,8 @@ KB_MUST_USE enum kb_status kb_x25519_wrap(const struct kb_recipient *r, const ui
 /* KB_NOKEY when the stanza is for someone else. */
 KB_MUST_USE enum kb_status kb_x25519_unwrap(struct kb_diag *d, const struct kb_stanza *s, const struct kb_identity *id,
     uint8_t ret_file_key[static KB_AGE_FILE_KEY]);
+/* x25519_share.c: what crypto_scalarmult_base gives. */
+void kb_x25519_share(const uint8_t secret[static 32], uint8_t ret_share[static KB_AGE_SHARE]);
 KB_MUST_USE enum kb_status kb_scrypt_wrap(struct kb_span passphrase, unsigned work_factor,
     const uint8_t file_key[static KB_AGE_FILE_KEY], uint8_t **out);
 KB_MUST_USE enum kb_status kb_scrypt_unwrap(struct kb_diag *d, const struct kb_stanza *s, struct kb_span passphrase,

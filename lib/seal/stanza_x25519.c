@@ -10,7 +10,6 @@
  * Standard:  age-encryption.org/v1, "X25519 recipient stanza"; X25519 is RFC 7748.
  */
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <sodium.h>
@@ -37,8 +36,7 @@ enum kb_status kb_x25519_wrap(const struct kb_recipient *r, const uint8_t file_k
 	enum kb_status st = KB_NOKEY;
 
 	randombytes_buf(secret.ephemeral, sizeof(secret.ephemeral));
-	if (crypto_scalarmult_base(share, secret.ephemeral) != 0)
-		abort();
+	kb_x25519_share(secret.ephemeral, share);
 	/* Refused for a recipient of low order: everybody could open what is sealed to it. */
 	if (crypto_scalarmult(secret.shared, secret.ephemeral, r->x25519) == 0) {
 		wrap_key(secret.shared, share, r, secret.key);

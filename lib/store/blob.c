@@ -48,7 +48,7 @@ static enum kb_status put_chunk(
 	if (st != KB_OK)
 		return st;
 	uint8_t *tail = kb_row_write(KB_ROW_BLOB, NULL, row);
-	st = read_at(d, f->fd, tail, len, u->at);
+	st = read_at(d, f->fd, tail, len, f->at + u->at);
 	if (st != KB_OK)
 		return st;
 	crypto_generichash_update(&u->state, tail, len);

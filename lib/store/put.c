@@ -108,7 +108,7 @@ static enum kb_status put_summary(struct kb_diag *d, struct kb_store *s, const s
 	uint8_t both[KB_AGE_HEADER_MOST + KB_SUMMARY_LEN];
 	struct kb_number len = {p->header_len};
 	struct kb_key key = kb_key_u64(m->seq);
-	if (pread(p->message.fd, both, p->header_len, 0) != (ssize_t)p->header_len)
+	if (pread(p->message.fd, both, p->header_len, (off_t)p->message.at) != (ssize_t)p->header_len)
 		return KB_FAIL_SYS(d, "a sealed file's header cannot be read");
 	memcpy(both + p->header_len, p->summary.p, p->summary.len);
 	return kb_table_put(

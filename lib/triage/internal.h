@@ -66,6 +66,7 @@ struct kb_triage {
 	size_t nodes;
 	char set_name[KB_SETS_MOST][KB_NAME_MOST];
 	size_t sets;
+	int common_en, common_es; /* sets of that name, "common-en" and "common-es"; -1: none */
 	struct kb_rule *rule;
 	size_t rules;
 	uint16_t first[KB_SETS_MOST]; /* rules sorted by the set of their first step: where it begins */
@@ -77,6 +78,8 @@ struct kb_triage {
 
 /* Normalises text into tokens of the arena. t may be NULL: then no sets are looked up. */
 void kb_tokens_of(struct kb_arena *a, const struct kb_triage *t, struct kb_span text, struct kb_tokens *ret);
+/* The next word of *rest, folded; false, and an empty word, at the end. */
+bool kb_token_next(struct kb_span *rest, char ret_w[static KB_TOKEN_MOST]);
 /* Folds one word as kb_tokens_of does. */
 void kb_token_fold(struct kb_span word, char ret_w[static KB_TOKEN_MOST]);
 

@@ -77,33 +77,35 @@ static void look_up(const struct kb_triage *t, struct kb_token *k)
 	add_sets(k, t->trie[node].whole);
 }
 
-/* Reads one word from *rest into w; false at the end. Letters that stand three or more times become two. */
+/* Reads one word from *rest into w, without its end; false when there is none. Letters that stand three or more times become two. */
 static bool next_word(struct kb_span *rest, char w[static KB_TOKEN_MOST], uint8_t *ret_len)
 {
-	size_t n = 0;
-	while (rest->len) {
-		uint32_t cp = 0;
-		size_t step = rest->p[0] < 0x80 ? 1 : kb_utf8_next(*rest, &cp);
-		char c = fold(rest->p[0] < 0x80 ? rest->p[0] : cp);
-		if (!step) {
-			step = 1;
-			c = 0;
-		}
-		*rest = kb_span_from(*rest, step);
+	size_t n = 0, at = 0;
+	while (at < rest->len) {
+		uint32_t cp = rest->p[at];
+		size_t step = cp < 0x80 ? 1 : kb_utf8_next(KB_SPAN(rest->p + at, rest->len - at), &cp);
+		char c = step ? fold(cp) : 0;
+		at += step ? step : 1;
 		if (c == 1)
 			continue;
-		if (!c) {
-			if (n)
-				break;
-			continue;
-		}
-		if (n >= 2 && w[n - 1] == c && w[n - 2] == c)
+		if (!c && n)
+			break;
+		if (!c || (n >= 2 && w[n - 1] == c && w[n - 2] == c))
 			continue;
 		if (n < KB_TOKEN_MOST - 1)
 			w[n++] = c;
 	}
+	*rest = KB_SPAN(rest->p + at, rest->len - at);
 	*ret_len = (uint8_t)n;
 	return n > 0;
+}
+
+bool kb_token_next(struct kb_span *rest, char ret_w[static KB_TOKEN_MOST])
+{
+	uint8_t len;
+	bool is = next_word(rest, ret_w, &len);
+	ret_w[len] = '\0';
+	return is;
 }
 
 void kb_token_fold(struct kb_span word, char ret_w[static KB_TOKEN_MOST])
@@ -115,9 +117,21 @@ void kb_token_fold(struct kb_span word, char ret_w[static KB_TOKEN_MOST])
 	memset(ret_w + len, 0, (size_t)KB_TOKEN_MOST - len);
 }
 
+/* No text has more words than octets that end one, and the one at its end. What is not ASCII may end one. */
+static size_t words_most(struct kb_span text)
+{
+	size_t n = 1;
+	for (size_t i = 0; i + 1 < text.len; i++) {
+		uint8_t c = text.p[i], next = text.p[i + 1];
+		bool ends = (next < '0' || next > 'z' || (next > '9' && next < 'A') || (next > 'Z' && next < 'a')) && next != '\'';
+		n += ends && c > ' ';
+	}
+	return n < KB_TOKENS_MOST ? n : KB_TOKENS_MOST;
+}
+
 void kb_tokens_of(struct kb_arena *a, const struct kb_triage *t, struct kb_span text, struct kb_tokens *ret)
 {
-	size_t most = text.len / 2 + 1 < KB_TOKENS_MOST ? text.len / 2 + 1 : KB_TOKENS_MOST;
+	size_t most = words_most(text);
 	struct kb_tokens w = {kb_arena_alloc(a, most * sizeof(struct kb_token)), 0};
 	while (w.t && w.n < most) {
 		struct kb_token *k = &w.t[w.n];

@@ -109,6 +109,14 @@ static enum kb_status trie_add(struct reader *r, struct kb_span word, size_t set
 	return KB_FAIL(r->d, KB_LIMIT, r->line, "one word stands in more than four sets");
 }
 
+static int set_find(const struct kb_triage *t, const char *name)
+{
+	for (size_t i = 0; i < t->sets; i++)
+		if (!strcmp(t->set_name[i], name))
+			return (int)i;
+	return -1;
+}
+
 static enum kb_status set_new(struct reader *r, size_t *ret_set)
 {
 	if (r->t->sets == KB_SETS_MOST)
@@ -125,9 +133,8 @@ static enum kb_status on_set(struct reader *r, struct kb_span rest)
 	if (!word_next(&rest, &name) || !word_next(&rest, &eq) || !kb_span_eq(eq, KB_LIT("=")))
 		return REFUSE(r, "a set is written: set NAME = word ...");
 	enum kb_status st = name_copy(r, name, text);
-	for (size_t i = 0; st == KB_OK && i < r->t->sets; i++)
-		if (!strcmp(r->t->set_name[i], text))
-			return REFUSE(r, "a set of this name exists already");
+	if (st == KB_OK && set_find(r->t, text) >= 0)
+		return REFUSE(r, "a set of this name exists already");
 	if (st == KB_OK)
 		st = set_new(r, &set);
 	if (st == KB_OK)
@@ -327,6 +334,8 @@ static enum kb_status finish(struct reader *r)
 	struct kb_triage *t = r->t;
 	if (!t->version || !t->rules || !t->review_e4 || t->allegation_e4 <= t->review_e4)
 		return REFUSE(r, "version, rules, and thresholds with review below allegation are all needed");
+	t->common_en = set_find(t, "common-en");
+	t->common_es = set_find(t, "common-es");
 	qsort(t->rule, t->rules, sizeof(t->rule[0]), by_first_set);
 	for (size_t s = 0, i = 0; s < KB_SETS_MOST; s++) {
 		while (i < t->rules && t->rule[i].step[0].set < s)
@@ -369,6 +378,7 @@ enum kb_status kb_triage_names(struct kb_span names, struct kb_triage **ret_t)
 {
 	enum { NEVER = 10001, NO_ODDS = -30000 };
 	struct kb_triage *t = blank();
+	t->common_en = t->common_es = -1;
 	t->bias = NO_ODDS;
 	t->review_e4 = t->allegation_e4 = NEVER;
 	enum kb_status st = kb_triage_staff(t, names);

@@ -83,17 +83,32 @@ static bool is_torn(const char *a, const char *b, const char *last)
 	return n < strlen(last) && !strncmp(a, last, n) && is_name(b, last + n);
 }
 
-static uint64_t named_in_line(const struct kb_triage *t, const struct kb_tokens *w)
+/* Bits of staff whose last word stands in the line, whatever the line is. */
+static uint64_t named_in_line(const struct kb_triage *t, struct kb_span line)
 {
+	char word[2][KB_TOKEN_MOST] = {"", ""};
 	uint64_t named = 0;
-	for (size_t i = 0; i < w->n; i++) {
+	for (size_t n = 0; kb_token_next(&line, word[n % 2]); n++) {
+		const char *w = word[n % 2], *before = word[(n + 1) % 2];
 		for (size_t s = 0; s < t->staff_n; s++) {
 			const char *last = t->staff[s].last;
-			if (last[0] && (is_name(w->t[i].w, last) || (i + 1 < w->n && is_torn(w->t[i].w, w->t[i + 1].w, last))))
+			/* Both ways of being a name begin with the name's first letter. */
+			if ((w[0] == last[0] && is_name(w, last)) || (before[0] && before[0] == last[0] && is_torn(before, w, last)))
 				named |= UINT64_C(1) << s;
 		}
 	}
 	return named;
+}
+
+static bool is_salutation(const struct kb_triage *t, struct kb_span line)
+{
+	struct kb_arena a;
+	struct kb_tokens w;
+	kb_arena_init(&a, (size_t)64 << 20);
+	kb_tokens_of(&a, NULL, line, &w);
+	bool is = salutation(t, &w, line);
+	kb_arena_release(&a);
+	return is;
 }
 
 uint64_t kb_staff_named(const struct kb_triage *t, struct kb_span text)
@@ -101,16 +116,10 @@ uint64_t kb_staff_named(const struct kb_triage *t, struct kb_span text)
 	uint64_t named = 0;
 	struct kb_span line;
 	while (t->staff_n && kb_span_line(&text, &line)) {
-		struct kb_arena a;
-		struct kb_tokens w;
 		line = kb_span_trim(line);
-		if (!line.len)
-			continue;
-		kb_arena_init(&a, (size_t)64 << 20);
-		kb_tokens_of(&a, NULL, line, &w);
-		if (!salutation(t, &w, line))
-			named |= named_in_line(t, &w);
-		kb_arena_release(&a);
+		uint64_t here = named_in_line(t, line);
+		if (here & ~named && !is_salutation(t, line))
+			named |= here;
 	}
 	return named;
 }

@@ -23,22 +23,13 @@ struct finding {
 	uint32_t flags;
 };
 
-/* Sets of common words decide the language; they are named so in the rules. */
-static int set_find(const struct kb_triage *t, const char *name)
-{
-	for (size_t i = 0; i < t->sets; i++)
-		if (!strcmp(t->set_name[i], name))
-			return (int)i;
-	return -1;
-}
-
+/* Sets of common words decide the language. */
 static void count_languages(const struct kb_triage *t, const struct kb_tokens *w, struct finding *f)
 {
-	int en = set_find(t, "common-en"), es = set_find(t, "common-es");
 	for (size_t i = 0; i < w->n; i++)
 		for (size_t j = 0; j < w->t[i].sets; j++) {
-			f->english += w->t[i].set[j] == en;
-			f->spanish += w->t[i].set[j] == es;
+			f->english += w->t[i].set[j] == t->common_en;
+			f->spanish += w->t[i].set[j] == t->common_es;
 		}
 }
 

@@ -5,6 +5,7 @@
 
 #include <sodium.h>
 
+#include "age_internal.h"
 #include "agefix.h"
 
 #define X25519 "-> X25519 %S\n%B\n"
@@ -379,6 +380,21 @@ TEST(every_octet_of_the_header_counts)
 	kb_buf_release(&file);
 }
 
+/* Two ways to one point: the table's and the ladder's. */
+TEST(a_share_is_what_the_ladder_gives)
+{
+	uint8_t secret[32], share[32], ladder[32], zero[32] = {0};
+	for (size_t i = 0; i < 2000; i++) {
+		randombytes_buf(secret, sizeof secret);
+		if (i < 256)
+			memset(secret, (int)i, sizeof secret); /* all zeros and all ones among them: clamping makes scalars of them */
+		kb_x25519_share(secret, share);
+		assert_int_equal(crypto_scalarmult_base(ladder, secret), 0);
+		assert_memory_equal(share, ladder, sizeof share);
+		assert_memory_not_equal(share, zero, sizeof share);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +410,7 @@ int main(void)
 	    RUN(stanzas_in_another_order_or_number_are_a_forgery),
 	    RUN(a_header_longer_than_16_kib_is_past_our_limit),
 	    RUN(every_octet_of_the_header_counts),
+	    RUN(a_share_is_what_the_ladder_gives),
 	};
 
 	return sodium_init() < 0 ? 1 : cmocka_run_group_tests(tests, NULL, NULL);

@@ -49,11 +49,17 @@ static struct kb_verdict judge_with(const struct kb_triage *t, const struct kb_m
 	return v;
 }
 
-static struct kb_verdict judge(const struct kb_triage *t, const char *text)
+static struct kb_verdict judge_span(const struct kb_triage *t, struct kb_span text)
 {
 	const struct kb_triage_context c = {.channel = KB_CHANNEL_EMAIL};
-	const struct kb_mail m = mail("", text);
+	struct kb_mail m = mail("", "");
+	m.text = m.human = text;
 	return judge_with(t, &m, &c);
+}
+
+static struct kb_verdict judge(const struct kb_triage *t, const char *text)
+{
+	return judge_span(t, kb_span_str(text));
 }
 
 /* clang-format off */
@@ -104,6 +110,30 @@ TEST(accents_repeats_look_alikes_and_case_hide_nothing)
 	for (size_t i = 0; i < KB_LEN(dressed); i++)
 		assert_int_equal(judge(t, dressed[i]).score_e4, plain);
 	assert_true(plain > judge(t, "quillon saw him while he was in town").score_e4);
+	kb_triage_free(&t);
+}
+
+/* Room is made for as many words as a text can have: whatever stands between them, the last ones are read. */
+TEST(whatever_stands_between_words_the_last_are_read)
+{
+	static const char *const between[] = {" ", "\n", ".", "/", "@", "[", "{", "\x7f", "\xff", "\xe2\x80\x94", "\xc2\xbf", "' ", "\xe2\x80\x99 ",
+	    "'\xff"};
+	enum { WORDS = 400 };
+	struct kb_triage *t = sample();
+	uint32_t plain = 0;
+	for (size_t i = 0; i < KB_LEN(between); i++) {
+		struct kb_buf b;
+		kb_buf_init(&b, 1 << 16);
+		for (size_t n = 0; n < WORDS; n++)
+			assert_ok(kb_buf_printf(&b, "ab%s", between[i]));
+		uint32_t without = judge_span(t, kb_buf_span(&b)).score_e4;
+		assert_ok(kb_buf_printf(&b, "officer%squillon%skicked%shim", between[i], between[i], between[i]));
+		uint32_t with = judge_span(t, kb_buf_span(&b)).score_e4;
+		plain = i ? plain : with;
+		assert_true(with > without);
+		assert_int_equal(with, plain);
+		kb_buf_release(&b);
+	}
 	kb_triage_free(&t);
 }
 
@@ -294,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RUN(samples_of_each_class_are_told_apart),
 		RUN(accents_repeats_look_alikes_and_case_hide_nothing),
+		RUN(whatever_stands_between_words_the_last_are_read),
 		RUN(what_is_not_certain_is_never_an_inquiry),
 		RUN(machine_mail_gets_no_answer_and_is_still_read),
 		RUN(a_member_of_the_desk_is_seen_in_the_text_and_not_in_the_salutation),

@@ -103,7 +103,7 @@ TEST(a_message_sealed_under_another_roster_is_sent_back_and_nonsense_is_refused)
 {
 	struct house *h = started();
 	struct kb_wire_store w;
-	int fds[2];
+	int fd;
 	static const struct {
 		uint32_t version, epoch, destinations, header_len;
 		uint64_t entitled;
@@ -134,20 +134,60 @@ TEST(a_message_sealed_under_another_roster_is_sent_back_and_nonsense_is_refused)
 		w.header_len = cases[i].header_len;
 		w.entitled = cases[i].entitled;
 		w.class_ = cases[i].class_;
-		assert_ok(kb_memfd_from(NULL, "letter", KB_SPAN(octets, sizeof octets), &fds[0]));
-		fds[1] = fds[0];
-		say(h->sealer, KB_WIRE_STORE, &w, sizeof w, fds, 1 + (size_t)__builtin_popcount(w.destinations));
-		kb_fd_close(&fds[0]);
+		w.len[0] = sizeof octets;
+		assert_ok(kb_memfd_from(NULL, "letter", KB_SPAN(octets, sizeof octets), &fd));
+		say(h->sealer, KB_WIRE_STORE, &w, sizeof w, &fd, 1);
+		kb_fd_close(&fd);
 		assert_int_equal(stored(h).status, cases[i].want);
 	}
 	/* A descriptor that could still be changed. */
 	w.id.b[0] = w.fingerprint[0] = 200;
 	w.class_ = KB_CLASS_INQUIRY;
-	assert_ok(kb_memfd_new(NULL, "open", &fds[0]));
-	assert_ok(kb_memfd_write(NULL, fds[0], KB_SPAN(&w, sizeof w)));
-	say(h->sealer, KB_WIRE_STORE, &w, sizeof w, fds, 1);
+	w.len[0] = sizeof w;
+	assert_ok(kb_memfd_new(NULL, "open", &fd));
+	assert_ok(kb_memfd_write(NULL, fd, KB_SPAN(&w, sizeof w)));
+	say(h->sealer, KB_WIRE_STORE, &w, sizeof w, &fd, 1);
 	assert_int_equal(stored(h).status, KB_FORGED);
-	kb_fd_close(&fds[0]);
+	kb_fd_close(&fd);
+	house_free(h);
+}
+
+/* Where one file ends and the next begins is what the sealer says; that it says nothing else is checked. */
+TEST(files_that_do_not_make_up_the_memfd_are_refused)
+{
+	struct house *h = started();
+	static const struct {
+		uint32_t destinations;
+		uint64_t len[4];
+		enum kb_status want;
+	} cases[] = {
+	    {1, {1000, 2000}, KB_OK},
+	    {3, {1000, 1000, 1000}, KB_OK},
+	    {1, {1000, 1999}, KB_MALFORMED},
+	    {1, {1000, 2001}, KB_MALFORMED},
+	    {1, {3000}, KB_MALFORMED},                /* an allegation without its referral */
+	    {1, {0, 3000}, KB_MALFORMED},
+	    {1, {1000, 1000, 1000}, KB_MALFORMED},    /* one more than there are destinations */
+	    {1, {1000, 1000, 0, 1000}, KB_MALFORMED},
+	    {1, {UINT64_MAX, 3001}, KB_TOOBIG},       /* 3000 when the sum wraps around */
+	    {1, {3001, UINT64_MAX}, KB_TOOBIG},
+	};
+	for (size_t i = 0; i < KB_LEN(cases); i++) {
+		uint8_t octets[3000] = {(uint8_t)i};
+		struct kb_wire_store w;
+		int fd;
+		memset(&w, 0, sizeof w);
+		w.id.b[0] = w.fingerprint[0] = (uint8_t)(i + 1);
+		w.roster_version = w.epoch = 1;
+		w.header_len = 200;
+		w.class_ = KB_CLASS_ALLEGATION;
+		w.destinations = cases[i].destinations;
+		memcpy(w.len, cases[i].len, sizeof cases[i].len);
+		assert_ok(kb_memfd_from(NULL, "letter", KB_SPAN(octets, sizeof octets), &fd));
+		say(h->sealer, KB_WIRE_STORE, &w, sizeof w, &fd, 1);
+		kb_fd_close(&fd);
+		assert_int_equal(stored(h).status, cases[i].want);
+	}
 	house_free(h);
 }
 
@@ -246,6 +286,7 @@ int main(int argc, char **argv)
 	    RUN(what_was_answered_is_there_after_a_kill_and_comes_again_as_a_duplicate),
 	    RUN(a_large_message_goes_in_beside_small_ones),
 	    RUN(a_message_sealed_under_another_roster_is_sent_back_and_nonsense_is_refused),
+	    RUN(files_that_do_not_make_up_the_memfd_are_refused),
 	    RUN(another_office_key_in_the_configuration_stops_intake_and_is_said),
 	    RUN(a_key_swapped_in_the_stored_roster_is_refused_and_said),
 	    RUN(missing_or_wrong_keys_stop_intake_and_are_said),

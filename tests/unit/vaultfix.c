@@ -103,11 +103,20 @@ void house_free(struct house *h)
 
 /* ---- as a sealer ---- */
 
+static void add_file(int fd, const struct kb_sealed_file *f, uint64_t *ret_len)
+{
+	struct kb_map map;
+	assert_ok(kb_map_open(NULL, f->fd, SIZE_MAX, &map));
+	assert_ok(kb_memfd_write(NULL, fd, map.s));
+	*ret_len = map.s.len;
+	kb_map_release(&map);
+}
+
 void store_letter(struct house *h, const struct letter *l)
 {
 	struct parcel p;
 	struct kb_wire_store w;
-	int fds[RIGHTS_MOST];
+	KB_AUTO(kb_fd_close) int fd = -1;
 	struct letter now = *l;
 	if (!now.received_s)
 		now.received_s = (uint64_t)time(NULL);
@@ -126,10 +135,12 @@ void store_letter(struct house *h, const struct letter *l)
 	w.unreadable = now.unreadable;
 	w.outbox_key = now.outbox_key;
 	memset(w.summary, (int)now.number, sizeof w.summary);
-	fds[0] = p.put.message.fd;
+	assert_ok(kb_memfd_new(NULL, "letter", &fd));
+	add_file(fd, &p.put.message, &w.len[0]);
 	for (size_t i = 0; i < p.put.referrals; i++)
-		fds[1 + i] = p.put.referral[i].file.fd;
-	say(h->sealer, KB_WIRE_STORE, &w, sizeof w, fds, 1 + p.put.referrals);
+		add_file(fd, &p.put.referral[i].file, &w.len[1 + i]);
+	assert_ok(kb_memfd_seal(NULL, fd));
+	say(h->sealer, KB_WIRE_STORE, &w, sizeof w, &fd, 1);
 	parcel_release(&p);
 }
 
