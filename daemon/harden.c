@@ -84,11 +84,15 @@ static enum kb_status ignore_signals(struct kb_diag *d)
 }
 
 /* A room that was woken waits for its turn and takes what has come by then together, instead of interrupting the one that woke
- * it. A preference: where it is refused, the room works as well, in smaller steps. */
-static void take_turns(void)
+ * it; and those that compute let those go first whose word others wait for. A preference: where it is refused, the room works as
+ * well, in smaller steps. */
+static void take_turns(enum kb_room room)
 {
+	enum { BEHIND = 5 };
 	const struct sched_param none = {0};
 	(void)sched_setscheduler(0, SCHED_BATCH, &none);
+	if (room == KB_ROOM_SEALER || room == KB_ROOM_SORTER)
+		(void)setpriority(PRIO_PROCESS, 0, BEHIND);
 }
 
 enum kb_status kb_harden(struct kb_diag *d, enum kb_room room)
@@ -104,7 +108,7 @@ enum kb_status kb_harden(struct kb_diag *d, enum kb_room room)
 		return KB_FAIL_SYS(d, "the process could not be hardened");
 	if (close_range(KB_ROOM_CONTROL_FD + 1, ~0U, 0) < 0)
 		return KB_FAIL_SYS(d, "inherited descriptors could not be closed");
-	take_turns();
+	take_turns(room);
 	enum kb_status st = ignore_signals(d);
 
 	if (st == KB_OK)

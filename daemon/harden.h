@@ -3,7 +3,7 @@
  *
  * Undumpable (so that neither a core nor a sibling of the same user shows its memory), no new privileges, umask 077, no
  * signal but SIGKILL ends it, dies with the supervisor, holds no descriptor but 0 to 3, and has limits on memory and
- * files. It takes turns with the others (SCHED_BATCH).
+ * files. It takes turns with the others (SCHED_BATCH), sealers and sorters behind them (nice 5).
  *
  * Errors:    KB_IO, fatal to the room; KB_SEQUENCE when it was not the supervisor that started it.
  * Not here:  what it may ask of the kernel afterwards (sandbox.h).
