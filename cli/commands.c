@@ -70,6 +70,24 @@ static const struct kite_option open_[] = {
 	{"output",   'o', "FILE", "write to FILE, which must not exist; default: standard output"},
 };
 
+static const struct kite_option sample[] = {
+	{"size",  0, "N",    "how many to draw; default 100"},
+	{"seed",  0, "TEXT", "what decides which; say it before you look"},
+	{"from",  0, "FILE", "draw from what kite triage eval wrote, instead of from the desk"},
+	{"of",    0, "N",    "with --found: how many were looked at"},
+	{"found", 0, "N",    "how many of these were allegations: says what that means for all inquiries"},
+};
+
+static const struct kite_option triage[] = {
+	{"rules",    0,   "FILE", "the rules of triage; default: those that were installed"},
+	{"model",    0,   "FILE", "the model of triage; default: the one that was installed"},
+	{"output",   'o', "FILE", "train: the model to write"},
+	{"answers",  0,   "FILE", "train: write what was said of each message by a model that had not seen it, as JSON lines"},
+	{"serial",   0,   "N",    "train: the model's number, which stands in each verdict; default 1"},
+	{"recall",   0,   "0.N",  "train: the share of allegations that the lower threshold must not miss; default 0.985"},
+	{"outright", 0,   "0.N",  "train: the share of other messages that may be called an allegation; default 0.04"},
+};
+
 const struct kite_options kite_common_options = OPTIONS(common);
 
 const struct kite_command kite_commands[] = {
@@ -83,6 +101,8 @@ const struct kite_command kite_commands[] = {
 	{"status",    "",                  "is everything well? status 1 when there is a fault",     NONE,               0, 0,    true,   kite_run_status},
 	{"seal",      "[FILE]",            "seal a file for others, as age does",                    OPTIONS(seal),      0, 1,    false,  kite_run_seal},
 	{"open",      "[FILE]",            "open a sealed file, as age does",                        OPTIONS(open_),     0, 1,    false,  kite_run_open},
+	{"sample",    "",                  "draw inquiries for a second look; say what it found",   OPTIONS(sample),    0, 0,    true,   kite_run_sample},
+	{"triage",    "eval|train|test FILE...", "judge messages, or learn from judged ones; needs no desk", OPTIONS(triage), 2, 1000, false, kite_run_triage},
 	{"help",      "[COMMAND]",         "how kite, or a command, is used",                        NONE,               0, 1,    false,  kite_run_help},
 	{NULL, NULL, NULL, NONE, 0, 0, false, NULL},
 };

@@ -75,18 +75,28 @@ static int put(const char *text, size_t n, void *ctx)
 	return kb_buf_add(ctx, KB_SPAN(text, n)) == KB_OK ? 0 : -1;
 }
 
-enum kb_status kite_json_print(json_t *value)
+static enum kb_status print(json_t *value, size_t how)
 {
 	struct kb_diag d = {0};
 	struct kb_buf b;
 	kb_buf_init(&b, SIZE_MAX / 4);
-	int e = json_dump_callback(value, put, &b, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
+	int e = json_dump_callback(value, put, &b, how | JSON_REAL_PRECISION(6));
 	json_decref(value);
 	enum kb_status st = e == 0 ? kb_buf_byte(&b, '\n') : KB_LIMIT;
 	if (st == KB_OK)
 		st = kite_fd_write(&d, STDOUT_FILENO, kb_buf_span(&b));
 	kb_buf_release(&b);
 	return st == KB_OK ? KB_OK : kite_fail(st, &d, "standard output");
+}
+
+enum kb_status kite_json_print(json_t *value)
+{
+	return print(value, JSON_INDENT(2));
+}
+
+enum kb_status kite_json_line(json_t *value)
+{
+	return print(value, 0);
 }
 
 enum kb_status kite_json_list(const char *name, json_t *records, bool more)

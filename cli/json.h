@@ -28,5 +28,7 @@ json_t *kite_json_case(const struct kb_case_id *id);
 KB_MUST_USE enum kb_status kite_json_list(const char *name, json_t *records, bool more);
 /* Writes value and a line end to standard output, and drops it. */
 KB_MUST_USE enum kb_status kite_json_print(json_t *value);
+/* The same on one line: JSON lines. */
+KB_MUST_USE enum kb_status kite_json_line(json_t *value);
 
 #endif

@@ -49,6 +49,8 @@ enum kb_status kite_run_referrals(struct kite *k);
 enum kb_status kite_run_status(struct kite *k);
 enum kb_status kite_run_seal(struct kite *k);
 enum kb_status kite_run_open(struct kite *k);
+enum kb_status kite_run_sample(struct kite *k);
+enum kb_status kite_run_triage(struct kite *k);
 enum kb_status kite_run_help(struct kite *k);
 
 /* Says "kite: SENTENCE: what d says: what errno means" on standard error, made harmless, and returns st. d may be NULL. */

@@ -28,9 +28,9 @@ static int64_t now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static int spawn(const char *path, int in, int out, pid_t *ret_pid)
+static int spawn(const char *path, char *option, int in, int out, pid_t *ret_pid)
 {
-	char name[] = "kiteboxd-sorter", option[] = "--view";
+	char name[] = "kiteboxd-sorter";
 	char *const argv[] = {name, option, NULL}, *const envp[] = {NULL};
 	posix_spawn_file_actions_t a;
 	if (posix_spawn_file_actions_init(&a) != 0)
@@ -48,7 +48,7 @@ static int spawn(const char *path, int in, int out, pid_t *ret_pid)
 	return e;
 }
 
-static enum kb_status start(const struct kite *k, struct child *ret_c)
+static enum kb_status start(const struct kite *k, char *option, struct child *ret_c)
 {
 	char folder[KITE_PATH], path[KITE_PATH + 32];
 	int in[2] = {-1, -1}, out[2] = {-1, -1};
@@ -56,7 +56,7 @@ static enum kb_status start(const struct kite *k, struct child *ret_c)
 	if (st != KB_OK)
 		return st;
 	(void)snprintf(path, sizeof(path), "%s/kiteboxd-sorter", folder);
-	int e = pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ? errno : spawn(path, in[0], out[1], &ret_c->pid);
+	int e = pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0 ? errno : spawn(path, option, in[0], out[1], &ret_c->pid);
 	kb_fd_close(&in[0]);
 	kb_fd_close(&out[1]);
 	if (e != 0) {
@@ -133,8 +133,9 @@ static enum kb_status finish(struct child *c, enum kb_status st)
 enum kb_status kite_view(const struct kite *k, struct kb_span message, struct kb_buf *ret_text)
 {
 	struct child c = {.in = -1, .out = -1};
+	char option[] = "--view";
 	struct kb_buf text;
-	enum kb_status st = start(k, &c);
+	enum kb_status st = start(k, option, &c);
 	if (st != KB_OK)
 		return st;
 	kb_buf_init(&text, KITE_VIEW_MOST + 65536);
@@ -143,4 +144,12 @@ enum kb_status kite_view(const struct kite *k, struct kb_span message, struct kb
 		st = kb_text_harmless(ret_text, kb_buf_span(&text), true);
 	kb_buf_release(&text);
 	return st;
+}
+
+enum kb_status kite_take_apart(const struct kite *k, struct kb_span message, struct kb_buf *ret_flat)
+{
+	struct child c = {.in = -1, .out = -1};
+	char option[] = "--text";
+	enum kb_status st = start(k, option, &c);
+	return st == KB_OK ? finish(&c, converse(&c, message, ret_flat)) : st;
 }

@@ -21,30 +21,52 @@ enum { AFTER_CHANNELS = 10, GRACE_S = 5, MINISIG_MOST = 4096 };
 
 /* ---- the vault ---- */
 
-static void remember(struct kb_courier *c, const struct kb_wire_done *done)
+/*
+ * What was delivered is remembered until the vault has it on its disk. No message says so; credit does: what the vault hands over
+ * on credit that followed a DONE, it hands over after the commit in which that DONE stands.
+ */
+static void remember(struct kb_courier *c, const struct kb_wire_done *done, bool told)
 {
-	if (c->unheards == KB_COURIER_UNHEARD)
-		memmove(&c->unheard[0], &c->unheard[1], --c->unheards * sizeof c->unheard[0]);
-	c->unheard[c->unheards++] = *done;
+	struct kb_courier_delivered *r;
+
+	if (c->delivereds == KB_COURIER_DELIVERED)
+		memmove(&c->delivered[0], &c->delivered[1], --c->delivereds * sizeof c->delivered[0]);
+	r = &c->delivered[c->delivereds++];
+	*r = (struct kb_courier_delivered){.done = *done, .told = told, .credit = {c->credit[0], c->credit[1]}};
 }
 
 void kb_courier_tell(struct kb_courier *c, const struct kb_wire_done *done, bool owed)
 {
-	if (owed && c->vault && kb_channel_send(c->vault, KB_WIRE_DONE, done, sizeof *done, NULL, 0) == KB_OK)
-		return;
+	bool told = owed && c->vault && kb_channel_send(c->vault, KB_WIRE_DONE, done, sizeof *done, NULL, 0) == KB_OK;
+
 	if (done->outcome == KB_OUTCOME_DELIVERED)
-		remember(c, done);
+		remember(c, done, told);
+}
+
+/* The vault has used one of its credits of this kind: those told before it was given that are on the disk. */
+static void forget_written(struct kb_courier *c, bool ack)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->delivereds; i++) {
+		struct kb_courier_delivered *r = &c->delivered[i];
+
+		if (r->told && r->credit[ack]-- == 0)
+			continue;
+		c->delivered[kept++] = *r;
+	}
+	c->delivereds = kept;
 }
 
 /* A vault that started again asks for what the one before had asked for: what has arrived already is not sent twice. */
 static bool was_delivered(struct kb_courier *c, const struct kb_wire_work *w, bool ack)
 {
-	for (size_t i = 0; i < c->unheards; i++) {
-		const struct kb_wire_done done = c->unheard[i];
+	for (size_t i = 0; i < c->delivereds; i++) {
+		const struct kb_wire_done done = c->delivered[i].done;
 
 		if (!kb_id_eq(&done.id, &w->id) || done.ack != ack)
 			continue;
-		memmove(&c->unheard[i], &c->unheard[i + 1], (--c->unheards - i) * sizeof done);
+		memmove(&c->delivered[i], &c->delivered[i + 1], (--c->delivereds - i) * sizeof c->delivered[0]);
 		kb_courier_tell(c, &done, true);
 		kb_courier_credit(c);
 		return true;
@@ -61,6 +83,7 @@ static enum kb_status take(struct kb_courier *c, const struct kb_wire_work *w, b
 	if (!c->credit[ack] || (j && j->owed))
 		return KB_SEQUENCE;
 	c->credit[ack]--;
+	forget_written(c, ack);
 	if (j) {
 		j->owed = true; /* it is on its way already */
 		kb_courier_credit(c);
@@ -145,6 +168,8 @@ static void vault_lost(struct kb_courier *c)
 {
 	kb_channel_free(&c->vault);
 	c->credit[0] = c->credit[1] = 0;
+	for (size_t i = 0; i < c->delivereds; i++)
+		c->delivered[i].told = false;
 	for (size_t i = 0; i < KB_COURIER_PLACES; i++) {
 		struct kb_courier_job *j = &c->job[i];
 

@@ -30,7 +30,7 @@ enum {
 	KB_COURIER_PLACES = KB_COURIER_REFERRALS + KB_COURIER_ACKS, /* fewer than the supervisor has for runners */
 	KB_COURIER_KEYS = 64,
 	KB_COURIER_ADDRESSES = 6,                  /* of one relay */
-	KB_COURIER_UNHEARD = 32,
+	KB_COURIER_DELIVERED = 256,                /* remembered; each vault that ends leaves a few behind */
 };
 
 enum kb_courier_stage { KB_COURIER_FREE = 0, KB_COURIER_WAITING, KB_COURIER_CONNECTING, KB_COURIER_RUNNING };
@@ -71,6 +71,13 @@ struct kb_courier_job {
 	struct kb_diag why;
 };
 
+/* A delivery that the vault may not have on its disk yet. */
+struct kb_courier_delivered {
+	struct kb_wire_done done;
+	bool told;                      /* the vault that is there */
+	uint32_t credit[2];             /* of what it had then, how much it may still use: referrals, acknowledgements */
+};
+
 struct kb_courier_key {
 	uint32_t number;
 	uint8_t pub[32], secret[32];
@@ -92,8 +99,8 @@ struct kb_courier {
 	uint32_t relays, round;
 	struct kb_courier_route route[KB_RELAYS_MOST];
 	uint32_t untrusted;             /* bit i: relay i's certificate did not verify */
-	struct kb_wire_done unheard[KB_COURIER_UNHEARD]; /* delivered while no vault was there to hear it */
-	size_t unheards;
+	struct kb_courier_delivered delivered[KB_COURIER_DELIVERED]; /* oldest first */
+	size_t delivereds;
 	uint64_t failing;               /* outcomes in a row that relays are to blame for */
 	enum kb_status failing_as;
 	uint32_t readable;              /* bit i: file i of the resolver could be read at the start */
@@ -101,7 +108,7 @@ struct kb_courier {
 	bool stopping;
 };
 
-/* courier.c: an outcome, for the vault that waits for it; one that none waits for is kept when it is a delivery. */
+/* courier.c: an outcome, for the vault that waits for it, if one does; a delivery is remembered. */
 void kb_courier_tell(struct kb_courier *c, const struct kb_wire_done *done, bool owed);
 
 /* courier_job.c */

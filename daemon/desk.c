@@ -45,6 +45,8 @@ void kb_desk_ask(struct kb_desk_conn *c, const struct kb_desk_row *row, const ui
 {
 	if (c->room->stopping)
 		kb_desk_conn_error(c, KB_AGAIN, "the desk is about to stop");
+	else if (!kb_desk_spare_is_zero(row, body))
+		kb_desk_conn_error(c, KB_MALFORMED, "what must be zero in that request is not");
 	else if (row->needs_login && !c->logged_in)
 		kb_desk_conn_error(c, KB_DENIED, "log in first");
 	else if (ask_vault(c, row, body) == KB_OK)

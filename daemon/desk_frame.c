@@ -5,6 +5,7 @@
  */
 #include "desk_frame.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,6 +35,29 @@ enum kb_status kb_desk_in_next(const struct kb_desk_in *in, const struct kb_desk
 	*ret_row = row;
 	*ret_body = in->octets + KB_DESK_HEAD;
 	return KB_OK;
+}
+
+/* clang-format off */
+static const struct {
+	uint16_t type, at, len;
+} spare[] = {
+	{ KB_DESK_HELLO,  offsetof(struct kb_desk_hello, zero), sizeof(uint32_t) },
+	{ KB_DESK_ROSTER, offsetof(struct kb_desk_none, zero),  sizeof(uint64_t) },
+	{ KB_DESK_GRANT,  offsetof(struct kb_desk_epoch, zero), sizeof(uint32_t) },
+	{ KB_DESK_OPEN,   offsetof(struct kb_desk_open, zero),  sizeof(uint32_t) },
+	{ KB_DESK_STATUS, offsetof(struct kb_desk_none, zero),  sizeof(uint64_t) },
+};
+/* clang-format on */
+
+bool kb_desk_spare_is_zero(const struct kb_desk_row *row, const uint8_t *body)
+{
+	for (size_t i = 0; i < KB_LEN(spare); i++)
+		if (spare[i].type == row->type && !sodium_is_zero(body + spare[i].at, spare[i].len))
+			return false;
+	if (row->type != KB_DESK_OPEN)
+		return true;
+	size_t n = kb_get_u32(body + offsetof(struct kb_desk_open, n)), at = offsetof(struct kb_desk_open, id);
+	return n > KB_DESK_OPEN_MOST || sodium_is_zero(body + at + n * KB_ID_LEN, (KB_DESK_OPEN_MOST - n) * KB_ID_LEN);
 }
 
 void kb_desk_in_drop(struct kb_desk_in *in)

@@ -40,6 +40,8 @@ struct kb_desk_in_room kb_desk_in_room(struct kb_desk_in *in);
 void kb_desk_in_filled(struct kb_desk_in *in, size_t n);
 /* The request at the front; *ret_body has ret_row->size octets and is good until kb_desk_in_drop. */
 KB_MUST_USE enum kb_status kb_desk_in_next(const struct kb_desk_in *in, const struct kb_desk_row **ret_row, const uint8_t **ret_body);
+/* Is everything of a request zero that must be: reserved fields, and ids behind the last? */
+bool kb_desk_spare_is_zero(const struct kb_desk_row *row, const uint8_t *body);
 /* Takes the request at the front away, and wipes it. */
 void kb_desk_in_drop(struct kb_desk_in *in);
 

@@ -2,11 +2,13 @@
  * desk_places: who may stay when more connect than there are places. See desk_room.h.
  *
  * No stranger is turned away for another user's: the newcomer stays, and the user with the most strangers loses the oldest of
- * them, which may be the newcomer's own. Whoever is logged in stays.
+ * them, which may be the newcomer's own. Whoever is logged in stays; as the vault lets each person in so many times and no more,
+ * there is always a place beside those of all people.
  */
 #include "desk_room.h"
 
-enum { CONNECTIONS_MOST = 64, STRANGERS_MOST = 32 };
+enum { CONNECTIONS_MOST = 536, STRANGERS_MOST = 32 };
+_Static_assert(CONNECTIONS_MOST == KB_PERSONS_MOST * KB_DESK_SESSIONS_MOST + STRANGERS_MOST, "a place for each session there can be");
 
 bool kb_desk_places_free(const struct kb_desk_room *r)
 {

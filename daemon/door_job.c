@@ -68,10 +68,10 @@ static void tell(struct kb_door_conn *c, enum kb_status st, const struct kb_id *
 	kb_door_conn_answered(c, st, id);
 }
 
-static void finish(struct kb_door *r, struct kb_door_job *j, enum kb_status st)
+/* id is the one that the client is told. */
+static void finish(struct kb_door *r, struct kb_door_job *j, enum kb_status st, struct kb_id id)
 {
 	struct kb_door_conn *c = j->conn;
-	struct kb_id id = j->submit.id;
 	if (!j->answered)
 		count(r, st);
 	free_job(r, j);
@@ -131,7 +131,7 @@ static void take_back(struct kb_door *r, int sealer)
 		j->sealer = NOBODY;
 		j->place_until_ms = now + PLACE_MS;
 		if (j->answered || j->tries >= TRIES_MOST)
-			finish(r, j, KB_AGAIN);
+			finish(r, j, KB_AGAIN, j->submit.id);
 	}
 	place_waiting(r);
 }
@@ -151,7 +151,7 @@ static enum kb_status on_result(void *ctx, struct kb_channel *ch, const void *bo
 	if (!j)
 		return KB_OK; /* given up meanwhile */
 	bool waiting = r->sealer[j->sealer].jobs >= AT_ONCE_MOST;
-	finish(r, j, (enum kb_status)w->status);
+	finish(r, j, (enum kb_status)w->status, w->duplicate ? w->stored : w->id);
 	if (waiting)
 		place_waiting(r);
 	return KB_OK;
@@ -251,7 +251,7 @@ void kb_door_jobs_tick(struct kb_door *r, uint64_t now_ms)
 		next = j->next;
 		bool late = now_ms >= j->until_ms;
 		if (over || (j->sealer == NOBODY && (late || now_ms >= j->place_until_ms)))
-			finish(r, j, KB_AGAIN);
+			finish(r, j, KB_AGAIN, j->submit.id);
 		else if (late)
 			give_up(r, j);
 	}

@@ -3,6 +3,8 @@
  *
  * TLS 1.2 and 1.3; no tickets, no early data, no renegotiation, no question for a client's certificate.
  *
+ * Secrets:    GnuTLS decrypts into records of its own on the heap, which this process wipes as it frees (room_memory.h).
+ *
  * Not here:   the client's side, which believes nobody by default (kitebox/tlsstream.h).
  */
 #include <stdio.h>

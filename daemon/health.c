@@ -66,6 +66,9 @@ static const struct kb_health_row rows[KB_HEALTH_COUNT] = {
 	[KB_HEALTH_TEMPLATE_REFUSED] = {"template-refused", 2,
 		"ack.en.txt or ack.es.txt is missing or malformed, so acknowledgements wait; after two days they are given up. "
 		"The log names the line; put it right, then reload."},
+	[KB_HEALTH_TRIAGE_REFUSED] = {"triage-refused", 2,
+		"triage.rules or triage.model is missing or malformed: a sorter that starts puts every message in review, held for the investigators, "
+		"and one that ran goes on with what it had. The log says what is wrong; put it right, then reload."},
 };
 /* clang-format on */
 

@@ -35,6 +35,7 @@ enum kb_health {
 	KB_HEALTH_REFERRAL_KEY_DIFFERS, /* referral.key is not the one that the roster names */
 	KB_HEALTH_TEMPLATE_REFUSED, /* a template is missing or malformed: acknowledgements wait */
 	KB_HEALTH_CONFIG_REFUSED,   /* a reload found faults: what was in force before still is */
+	KB_HEALTH_TRIAGE_REFUSED,   /* rules or model are missing or malformed: everything is review */
 	KB_HEALTH_COUNT
 };
 

@@ -185,6 +185,7 @@ static int on_timer(sd_event_source *src, uint64_t usec, void *ctx)
 	sort_next(s);
 	if (!s->jobs.first)
 		kb_outbox_forget(&s->outbox);
+	kb_jobs_rest(&s->jobs, now);
 	if (sd_event_source_set_time_relative(src, 250000) < 0 || sd_event_source_set_enabled(src, SD_EVENT_ONESHOT) < 0)
 		return -1;
 	return 0;

@@ -1,9 +1,12 @@
 /* sealer_job: see sealer_job.h. */
 #include "sealer_job.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include <sodium.h>
+
+enum { QUIET_MS = 1000 };
 
 struct kb_job *kb_job_new(struct kb_jobs *jobs, const struct kb_wire_submit *m, struct kb_channel *door, int fd, struct kb_map map)
 {
@@ -15,6 +18,7 @@ struct kb_job *kb_job_new(struct kb_jobs *jobs, const struct kb_wire_submit *m, 
 	job->fd = fd;
 	job->map = map;
 	job->stage = KB_JOB_WAITING;
+	jobs->used = true;
 	if (jobs->last)
 		jobs->last->next = job;
 	else
@@ -38,6 +42,18 @@ void kb_job_free(struct kb_jobs *jobs, struct kb_job *job)
 	kb_fd_close(&job->fd);
 	sodium_memzero(job, sizeof(*job));
 	free(job);
+}
+
+void kb_jobs_rest(struct kb_jobs *jobs, uint64_t now_ms)
+{
+	if (jobs->first)
+		jobs->empty_ms = 0;
+	else if (!jobs->empty_ms)
+		jobs->empty_ms = now_ms;
+	if (jobs->first || !jobs->used || now_ms < jobs->empty_ms + QUIET_MS)
+		return;
+	jobs->used = false;
+	(void)malloc_trim(0);
 }
 
 struct kb_job *kb_job_find(const struct kb_jobs *jobs, const struct kb_id *id, enum kb_job_stage stage)

@@ -28,11 +28,15 @@ struct kb_job {
 struct kb_jobs {
 	struct kb_job *first, *last;
 	bool small; /* whose turn it is */
+	bool used;  /* there was one since memory was given back */
+	uint64_t empty_ms; /* since when there is none; 0: not seen yet */
 };
 
 /* Appends a job at stage KB_JOB_WAITING; takes fd and map. */
 struct kb_job *kb_job_new(struct kb_jobs *jobs, const struct kb_wire_submit *m, struct kb_channel *door, int fd, struct kb_map map);
 void kb_job_free(struct kb_jobs *jobs, struct kb_job *job);
+/* Now and then: gives back what a rush took of memory, a second after it is over; the C library keeps it for the next one. */
+void kb_jobs_rest(struct kb_jobs *jobs, uint64_t now_ms);
 /* The job of that id at that stage, or the oldest at that stage; NULL when there is none. */
 struct kb_job *kb_job_find(const struct kb_jobs *jobs, const struct kb_id *id, enum kb_job_stage stage);
 struct kb_job *kb_job_at(const struct kb_jobs *jobs, enum kb_job_stage stage);

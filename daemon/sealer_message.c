@@ -143,9 +143,9 @@ static enum kb_status add_verdict(struct kb_buf *b, const struct kb_verdict *v)
 {
 	struct kb_buf line;
 	kb_buf_init(&line, 2048);
-	enum kb_status st = kb_buf_printf(&line, "class=%s; category=%s; language=%s; score=%u.%04u; rules=%u; flags=",
+	enum kb_status st = kb_buf_printf(&line, "class=%s; category=%s; language=%s; score=%u.%04u; rules=%u; model=%u; flags=",
 	    kb_class_name(v->class_), kb_category_name(v->category), kb_language_name(v->language), v->score_e4 / 10000,
-	    v->score_e4 % 10000, v->rules_version);
+	    v->score_e4 % 10000, v->rules_version, v->model_version);
 	if (st == KB_OK)
 		st = v->flags ? kb_flags_format(&line, v->flags) : kb_buf_str(&line, "-");
 	if (st == KB_OK)

@@ -42,6 +42,8 @@ static const struct kb_setting rows[] = {
 		"The folder of referral.key and vault.key; empty: $CREDENTIALS_DIRECTORY, else /etc/kitebox/credentials"),
 	TEXT(KB_SETTING_PATH, kb_settings, "rules", rules_file, "/etc/kitebox/triage.rules",
 		"The rules of triage"),
+	TEXT(KB_SETTING_PATH, kb_settings, "model", model_file, "/etc/kitebox/triage.model",
+		"The model of triage"),
 	TEXT(KB_SETTING_PATH, kb_settings, "templates", template_dir, "/etc/kitebox/templates",
 		"The folder of ack.en.txt and ack.es.txt"),
 	TEXT(KB_SETTING_PATH, kb_settings, "tls.certificate", tls_certificate, NULL,

@@ -1,7 +1,7 @@
 /*
  * kiteboxd-sorter: looks at a message and says what it is. The only room that parses what strangers wrote.
  *
- *   holds      the rules of triage, the names of the desk's persons
+ *   holds      rules and model of triage, the names of the desk's persons
  *   may        nothing but its one channel: no file, no socket of its own, no process
  *   talks to   its own sealer (STAFF, SORT, VERDICT; VIEW, VIEWED)
  *
@@ -12,7 +12,7 @@
  * Also, without the rooms' protocol, kite's sandboxed child (sorter_view.h).
  *
  * Errors:    a message that must not be parsed still gets a verdict: unreadable, from a plain scan of its octets.
- * Secrets:   a message that is not small is mapped, never copied whole; what is freed is wiped (sorter_memory.c).
+ * Secrets:   a message that is not small is mapped, never copied whole; what is freed is wiped (room_memory.c).
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -25,15 +25,16 @@
 #include <kitebox/triage.h>
 
 #include "room.h"
-#include "sorter_memory.h"
+#include "room_memory.h"
 #include "sorter_view.h"
 
-enum { STAFF_MOST = 1 << 16, RULES_MOST = 1 << 20, STACK_MOST = 64 << 20, RENDER_MOST = 8 << 20, PAUSE_US = 20000 };
+enum { STAFF_MOST = 1 << 16, RULES_MOST = 1 << 20, MODEL_MOST = 4 << 20, STACK_MOST = 64 << 20, RENDER_MOST = 8 << 20, PAUSE_US = 20000 };
 
 struct sorter {
 	struct kb_room_host *host;
 	struct kb_channel *sealer;
 	struct kb_triage *triage;
+	struct kb_map model; /* its octets, which triage borrows */
 	struct kb_buf staff; /* to be given to new rules as well */
 	sd_event_source *pause;
 	uint32_t messages;
@@ -91,7 +92,7 @@ static void judge(struct sorter *s, const struct kb_wire_sort *m, struct kb_span
 	struct kb_mail mail;
 	struct kb_diag d = {0};
 	if (kb_mail_parse(&d, raw, &kb_room_settings(s->host)->limit, &mail) == KB_OK) {
-		kb_triage_mail(s->triage, &mail, raw, &c, ret_v);
+		kb_triage_mail(s->triage, &mail, &c, ret_v);
 		kb_mail_release(&mail);
 	} else {
 		kb_triage_raw(s->triage, raw, &c, ret_v);
@@ -196,17 +197,55 @@ static void on_closed(void *ctx, struct kb_channel *ch, enum kb_status why)
 
 /* ---- the room ---- */
 
-static enum kb_status read_rules(struct sorter *s, struct kb_diag *d, struct kb_triage **ret_t)
+static enum kb_status map_file(struct sorter *s, struct kb_diag *d, enum kb_file kind, size_t most, struct kb_map *ret_map)
 {
-	struct kb_room_file *f = kb_room_file(s->host, KB_FILE_RULES, 0);
-	struct kb_map map;
+	struct kb_room_file *f = kb_room_file(s->host, kind, 0);
 	if (!f || f->fd < 0)
-		return KB_FAIL(d, KB_NOTFOUND, 0, "there are no rules of triage");
-	enum kb_status st = kb_map_open(d, f->fd, RULES_MOST, &map);
-	if (st != KB_OK)
-		return st;
-	st = kb_triage_open(d, map.s, ret_t);
-	kb_map_release(&map);
+		return kind == KB_FILE_RULES ? KB_FAIL(d, KB_NOTFOUND, 0, "there are no rules of triage")
+					     : KB_FAIL(d, KB_NOTFOUND, 0, "there is no model of triage");
+	return kb_map_open(d, f->fd, most, ret_map);
+}
+
+/* The mind that is used from now on, with the names that the one before had. */
+static void use(struct sorter *s, struct kb_triage *t, struct kb_map *model)
+{
+	kb_triage_free(&s->triage);
+	kb_map_release(&s->model);
+	s->triage = t;
+	if (model)
+		s->model = *model;
+}
+
+/* Rules and model as they are now. */
+static enum kb_status read_mind(struct sorter *s, struct kb_diag *d)
+{
+	struct kb_map rules = {0}, model = {0};
+	struct kb_triage *t = NULL;
+	enum kb_status st = map_file(s, d, KB_FILE_RULES, RULES_MOST, &rules);
+	if (st == KB_OK)
+		st = map_file(s, d, KB_FILE_MODEL, MODEL_MOST, &model);
+	if (st == KB_OK)
+		st = kb_triage_open(d, rules.s, model.s, &t);
+	if (st == KB_OK)
+		st = kb_triage_staff(t, kb_buf_span(&s->staff));
+	kb_map_release(&rules);
+	if (st == KB_OK) {
+		use(s, t, &model);
+	} else {
+		kb_triage_free(&t);
+		kb_map_release(&model);
+	}
+	kb_room_health(s->host, KB_HEALTH_TRIAGE_REFUSED, st != KB_OK, 0);
+	return st;
+}
+
+/* Without a mind a message is still taken apart, looked through for names of the desk, and put before people. */
+static enum kb_status read_names(struct sorter *s)
+{
+	struct kb_triage *t = NULL;
+	enum kb_status st = kb_triage_names(kb_buf_span(&s->staff), &t);
+	if (st == KB_OK)
+		use(s, t, NULL);
 	return st;
 }
 
@@ -236,7 +275,7 @@ static void sorter_free(void **self)
 	if (!s)
 		return;
 	kb_channel_free(&s->sealer);
-	kb_triage_free(&s->triage);
+	use(s, NULL, NULL);
 	kb_buf_release(&s->staff);
 	s->pause = sd_event_source_disable_unref(s->pause);
 	kb_charset_close();
@@ -250,13 +289,15 @@ static enum kb_status sorter_open(struct kb_room_host *h, struct kb_diag *d, voi
 	if (!s)
 		abort();
 	s->host = h;
-	kb_sorter_memory_init();
+	kb_room_memory_init();
 	kb_buf_init(&s->staff, STAFF_MOST);
 	enum kb_status st = limits(s, d);
 	if (st == KB_OK)
 		st = kb_charset_open(d);
-	if (st == KB_OK)
-		st = read_rules(s, d, &s->triage);
+	if (st == KB_OK && read_mind(s, d) != KB_OK) {
+		kb_room_log(h, LOG_ERR, d, "triage has nothing to judge by: every message goes to review");
+		st = read_names(s);
+	}
 	if (st == KB_OK && (sd_event_add_time_relative(kb_room_loop(h), &s->pause, CLOCK_MONOTONIC, PAUSE_US, 0, on_pause, s) < 0 ||
 			       sd_event_source_set_enabled(s->pause, SD_EVENT_OFF) < 0))
 		st = KB_FAIL(d, KB_IO, 0, "no timer");
@@ -284,22 +325,13 @@ static enum kb_status peer(void *self, enum kb_room room, uint32_t index, int fd
 	return KB_OK;
 }
 
-/* New rules are used when they are right, and else the old ones go on. */
+/* What is new is used when it is right, and else the old goes on. */
 static void reload(void *self)
 {
 	struct sorter *s = self;
-	struct kb_triage *t = NULL;
 	struct kb_diag d = {0};
-	enum kb_status st = read_rules(s, &d, &t);
-	if (st == KB_OK)
-		st = kb_triage_staff(t, kb_buf_span(&s->staff));
-	if (st != KB_OK) {
-		kb_triage_free(&t);
-		kb_room_log(s->host, LOG_ERR, &d, "the new rules were not taken; the old ones go on");
-		return;
-	}
-	kb_triage_free(&s->triage);
-	s->triage = t;
+	if (read_mind(s, &d) != KB_OK)
+		kb_room_log(s->host, LOG_ERR, &d, "the new rules or model were not taken; what was in force before goes on");
 }
 
 static const struct kb_room_spec spec = {

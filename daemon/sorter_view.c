@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "sandbox.h"
-#include "sorter_memory.h"
+#include "room_memory.h"
 
 enum { DEADLINE_S = 30, RENDER_MOST = 8 << 20, READ_STEP = 1 << 16, ADDRESS_MOST_MIB = 2048 };
 
@@ -25,6 +25,17 @@ enum kb_status kb_sorter_render(struct kb_diag *d, struct kb_span raw, const str
 	if (st != KB_OK)
 		return st;
 	st = kb_mail_render(&m, ret_text);
+	kb_mail_release(&m);
+	return st;
+}
+
+static enum kb_status flatten(struct kb_diag *d, struct kb_span raw, struct kb_buf *ret)
+{
+	struct kb_mail m;
+	enum kb_status st = kb_mail_parse(d, raw, &kb_mail_limits, &m);
+	if (st != KB_OK)
+		return st;
+	st = kb_mail_flatten(&m, ret);
 	kb_mail_release(&m);
 	return st;
 }
@@ -97,28 +108,32 @@ static enum kb_status write_all(struct kb_diag *d, struct kb_span s)
 	return KB_OK;
 }
 
-/* part: 0 for the rendering. */
-static enum kb_status show(struct kb_diag *d, uint64_t part)
+enum what { RENDERING, TEXT, PART };
+
+static enum kb_status show(struct kb_diag *d, enum what what, uint64_t part)
 {
 	KB_AUTO(kb_buf_release) struct kb_buf raw, out;
 	kb_buf_init(&raw, kb_mail_limits.message_octets + READ_STEP);
-	kb_buf_init(&out, part ? kb_mail_limits.message_octets : RENDER_MOST);
+	kb_buf_init(&out, what == PART ? kb_mail_limits.message_octets : RENDER_MOST);
 	enum kb_status st = read_all(d, &raw);
-	if (st == KB_OK && part)
+	if (st == KB_OK && what == PART)
 		st = kb_mail_part(d, kb_buf_span(&raw), &kb_mail_limits, part, &out);
+	else if (st == KB_OK && what == TEXT)
+		st = flatten(d, kb_buf_span(&raw), &out);
 	else if (st == KB_OK)
 		st = kb_sorter_render(d, kb_buf_span(&raw), &kb_mail_limits, &out);
 	return st == KB_OK ? write_all(d, kb_buf_span(&out)) : st;
 }
 
-static enum kb_status arguments(struct kb_diag *d, int argc, char **argv, uint64_t *ret_part)
+static enum kb_status arguments(struct kb_diag *d, int argc, char **argv, enum what *ret_what, uint64_t *ret_part)
 {
 	*ret_part = 0;
-	if (argc == 2 && !strcmp(argv[1], "--view"))
+	*ret_what = argc == 2 && !strcmp(argv[1], "--text") ? TEXT : argc == 3 ? PART : RENDERING;
+	if (argc == 2 && (*ret_what == TEXT || !strcmp(argv[1], "--view")))
 		return KB_OK;
 	if (argc == 3 && !strcmp(argv[1], "--part") && kb_span_u64(kb_span_str(argv[2]), UINT32_MAX, ret_part) == KB_OK && *ret_part)
 		return KB_OK;
-	return KB_FAIL(d, KB_MALFORMED, 0, "usage: kiteboxd-sorter --view | --part N");
+	return KB_FAIL(d, KB_MALFORMED, 0, "usage: kiteboxd-sorter --view | --text | --part N");
 }
 
 static void say(const struct kb_diag *d, enum kb_status st)
@@ -131,12 +146,13 @@ static void say(const struct kb_diag *d, enum kb_status st)
 int kb_sorter_view(int argc, char **argv)
 {
 	struct kb_diag d = {0};
+	enum what what;
 	uint64_t part;
-	enum kb_status st = arguments(&d, argc, argv, &part);
+	enum kb_status st = arguments(&d, argc, argv, &what, &part);
 	if (st == KB_OK)
 		st = enter(&d);
 	if (st == KB_OK)
-		st = show(&d, part);
+		st = show(&d, what, part);
 	if (st != KB_OK)
 		say(&d, st);
 	return kb_status_row(st)->exit_status;

@@ -3,6 +3,7 @@
  * output.
  *
  *     kiteboxd-sorter --view      the rendering, as text that is harmless for a terminal
+ *     kiteboxd-sorter --text      what triage looks at (kb_mail_flatten)
  *     kiteboxd-sorter --part N    the decoded octets of attachment N, counted from 1 as the rendering counts them
  *
  * It holds no key and no file, and closes the same sandbox as the room before it reads the first octet.

@@ -35,6 +35,7 @@ static const unsigned rooms_of[KB_FILE_COUNT] = {
 	[KB_FILE_TLS_CERTIFICATE] = R(DOOR),
 	[KB_FILE_TLS_KEY]         = R(DOOR),
 	[KB_FILE_RULES]           = R(SORTER),
+	[KB_FILE_MODEL]           = R(SORTER),
 	[KB_FILE_TEMPLATE]        = R(COURIER),
 	[KB_FILE_RELAY_CA]        = R(RUNNER), /* of its relay alone, as the password */
 	[KB_FILE_RELAY_PASSWORD]  = R(RUNNER),
@@ -167,6 +168,7 @@ enum kb_status kb_super_files_read(struct kb_diag *d, struct kb_super *s)
 	take_in(s, KB_FILE_VAULT_KEY, 0, dir, "vault.key", "vault.key");
 	take_tls(s);
 	take(s, KB_FILE_RULES, 0, c->rules_file, "rules");
+	take(s, KB_FILE_MODEL, 0, c->model_file, "model");
 	take_in(s, KB_FILE_TEMPLATE, KB_LANG_EN, c->template_dir, "ack.en.txt", "ack.en.txt");
 	take_in(s, KB_FILE_TEMPLATE, KB_LANG_ES, c->template_dir, "ack.es.txt", "ack.es.txt");
 	for (uint32_t i = 0; i < c->relays; i++) {

@@ -23,12 +23,15 @@ enum { AFTER_CHANNELS = 10, LOOK_MOST_S = 30, ACCURACY_US = 10000, QUIET_MS = 10
 
 void kb_vault_trouble(struct kb_vault *v, const struct kb_diag *d, const char *literal)
 {
-	bool full = d->status == KB_BUSY;
-	if (full)
+	bool full = d->status == KB_BUSY, known = full && v->full;
+	if (full) {
+		v->full = true;
 		kb_room_health(v->host, KB_HEALTH_STORE_FULL, true, 0);
+	}
 	if (d->status == KB_CORRUPT)
 		kb_room_health(v->host, KB_HEALTH_STORE_CORRUPT, true, 0);
-	kb_room_log(v->host, full ? LOG_WARNING : LOG_ERR, d, literal);
+	if (!known) /* each message that is refused says the same */
+		kb_room_log(v->host, full ? LOG_WARNING : LOG_ERR, d, literal);
 	if (v->store && kb_store_broken(v->store) && !v->stopping) {
 		kb_room_log(v->host, LOG_ERR, NULL, "the store must be opened anew");
 		kb_room_done(v->host, 1);
@@ -67,10 +70,25 @@ static void look_later(struct kb_vault *v, bool queue)
 		abort();
 }
 
+void kb_vault_used(struct kb_vault *v)
+{
+	uint64_t at = 0, now = 0;
+	bool armed = v->used_ms;
+	v->used_ms = kb_room_now_ms(v->host);
+	if (armed)
+		return;
+	if (sd_event_source_get_time(v->timer, &at) < 0 || sd_event_now(kb_room_loop(v->host), CLOCK_MONOTONIC, &now) < 0)
+		abort();
+	if (at > now + (uint64_t)QUIET_MS * 1000 && sd_event_source_set_time_relative(v->timer, (uint64_t)QUIET_MS * 1000) < 0)
+		abort();
+}
+
 static int on_group(sd_event_source *s, void *ctx)
 {
 	struct kb_vault *v = ctx;
 	(void)s;
+	if (!v->used_ms) /* deliveries may go on for long: they do not put off what look_later sets the timer by */
+		v->used_ms = kb_room_now_ms(v->host);
 	kb_vault_commit_group(v);
 	bool later = kb_room_now_ms(v->host) < v->queue_at_ms;
 	if (!later)
@@ -81,13 +99,18 @@ static int on_group(sd_event_source *s, void *ctx)
 	return 0;
 }
 
-/* Whatever was full may have been given room since. */
+/* Whatever was full may have been given room since: enough for what was refused, and not just at the edge. */
 static void look_at_room(struct kb_vault *v)
 {
 	struct kb_diag d = {0};
-	enum kb_status st = kb_store_room(&d, v->store, 0);
-	if (st == KB_OK || st == KB_BUSY)
-		kb_room_health(v->host, KB_HEALTH_STORE_FULL, st == KB_BUSY, 0);
+	if (!v->full) {
+		if (kb_store_room(&d, v->store, 0) == KB_BUSY)
+			kb_vault_trouble(v, &d, "there is no room: intake answers 452");
+	} else if (kb_store_room_again(&d, v->store, v->refused_octets) == KB_OK) {
+		v->full = false;
+		v->refused_octets = 0;
+		kb_room_health(v->host, KB_HEALTH_STORE_FULL, false, 0);
+	}
 }
 
 static void tidy(struct kb_vault *v)
@@ -99,15 +122,17 @@ static void tidy(struct kb_vault *v)
 		kb_vault_trouble(v, &d, "what outlived its use could not be cleared away");
 }
 
-/* Pages of the last rush, once it is over. */
+/* Pages of the last rush, once it is over; and those that a look at the clock has touched since. */
 static void give_back(struct kb_vault *v)
 {
-	if (!v->used_ms || v->first || kb_room_now_ms(v->host) < v->used_ms + QUIET_MS)
-		return;
-	v->used_ms = 0;
 	(void)malloc_trim(0);
 	if (v->store)
 		kb_store_trim(v->store);
+}
+
+static bool is_quiet(const struct kb_vault *v)
+{
+	return !v->first && (!v->used_ms || kb_room_now_ms(v->host) >= v->used_ms + QUIET_MS);
 }
 
 static int on_timer(sd_event_source *s, uint64_t usec, void *ctx)
@@ -122,8 +147,12 @@ static int on_timer(sd_event_source *s, uint64_t usec, void *ctx)
 		tidy(v);
 	}
 	kb_vault_queue(v);
-	give_back(v);
+	bool quiet = is_quiet(v);
+	if (quiet)
+		v->used_ms = 0;
 	look_later(v, !v->queue_at_ms);
+	if (quiet)
+		give_back(v);
 	return 0;
 }
 

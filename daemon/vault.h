@@ -15,7 +15,7 @@
 
 enum {
 	KB_VAULT_SEALERS_MOST = 16,
-	KB_VAULT_SESSIONS_MOST = 256,
+	KB_VAULT_SESSIONS_MOST = 1024,           /* more than the desk has connections */
 	KB_VAULT_GROUP_MOST = 128,               /* messages in one transaction */
 	KB_VAULT_FLIGHT_MOST = 64,               /* referrals with the courier; as many acknowledgements */
 	KB_VAULT_OUTBOX_KEYS_MOST = 256,
@@ -54,6 +54,8 @@ struct kb_vault {
 	uint32_t outbox_key[KB_VAULT_OUTBOX_KEYS_MOST];
 	size_t outbox_keys;
 	bool outbox_changed, tidy, stopping;
+	bool full;                      /* mail is, or was a moment ago, refused for want of room */
+	uint64_t refused_octets;        /* the largest message that was, since then */
 	uint64_t used_ms;               /* when the store was last used; 0: memory has been given back since */
 	uint64_t queue_at_ms;           /* not before, while mail comes in */
 	uint64_t unsent_before, started_s;
@@ -62,6 +64,8 @@ struct kb_vault {
 /* vault.c */
 /* Says what a status of the store means for the office: health, a log line, or the end of this room. */
 void kb_vault_trouble(struct kb_vault *v, const struct kb_diag *d, const char *literal);
+/* The store is being read or written: what that takes of memory is given back a moment after the last time. */
+void kb_vault_used(struct kb_vault *v);
 /* The group is due at the next turn of the loop, after everything that has arrived was taken in. */
 void kb_vault_soon(struct kb_vault *v);
 

@@ -139,7 +139,7 @@ enum kb_status kb_vault_on_ask(void *ctx, struct kb_channel *ch, const void *bod
 		kb_vault_refuse(v, w->conn, KB_DENIED, "nobody is logged in on this connection");
 		return KB_OK;
 	}
-	v->used_ms = kb_room_now_ms(v->host);
+	kb_vault_used(v);
 	for (size_t i = 0; i < KB_LEN(handlers); i++)
 		if (handlers[i].type == w->type)
 			handlers[i].answer(v, s, w->body);
@@ -192,6 +192,15 @@ static bool signature_holds(
 	return greeted && p && crypto_sign_verify_detached(m->signature, text, sizeof text, p->sign_public) == 0;
 }
 
+/* Of this person, the one on another connection each. */
+static size_t sessions_of(const struct kb_vault *v, const char *person)
+{
+	size_t n = 0;
+	for (const struct kb_vault_session *s = v->session; s; s = s->next)
+		n += s->in && strncmp(s->person, person, sizeof s->person) == 0;
+	return n;
+}
+
 static enum kb_status journal_login(struct kb_vault *v, struct kb_diag *d, const char *person, const char *purpose)
 {
 	enum kb_status st = kb_store_begin(d, v->store, kb_room_now_s(v->host));
@@ -234,6 +243,11 @@ static void ask_login(struct kb_vault *v, struct kb_vault_session *s, const void
 	/* One answer for an unknown person and for a wrong signature. */
 	if (!signature_holds(v, s, m, p) || !is_purpose(m->purpose, sizeof m->purpose)) {
 		kb_vault_refuse(v, s->conn, KB_DENIED, "the signature is not that of a person in the roster");
+		return;
+	}
+	/* Places are for everybody: none of the others is kept out by one who has many. */
+	if (sessions_of(v, p->id) >= KB_DESK_SESSIONS_MOST) {
+		kb_vault_refuse(v, s->conn, KB_LIMIT, "you are logged in too many times at once; end another kite of yours first");
 		return;
 	}
 	if (journal_login(v, &d, p->id, m->purpose) != KB_OK) {

@@ -38,6 +38,7 @@ static void answer(const struct kb_vault *v, struct kb_channel *sealer, const st
 	w.id = *id;
 	w.status = st;
 	if (st == KB_OK) {
+		w.stored = r->id;
 		w.duplicate = r->duplicate;
 		w.case_id = r->case_id;
 	}
@@ -201,8 +202,10 @@ static enum kb_status told(enum kb_status st)
 	return st == KB_BUSY || st == KB_OK ? st : KB_AGAIN;
 }
 
-static void decide(struct kb_vault_entry *e, enum kb_status st)
+static void decide(struct kb_vault *v, struct kb_vault_entry *e, enum kb_status st)
 {
+	if (st == KB_BUSY && e->octets > v->refused_octets)
+		v->refused_octets = e->octets;
 	e->status = told(st);
 	e->stage = DECIDED;
 }
@@ -232,7 +235,7 @@ static void put_one(struct kb_vault *v, struct kb_vault_entry *e)
 		else
 			kb_store_abort(v->store);
 	}
-	decide(e, st);
+	decide(v, e, st);
 	if (st != KB_OK)
 		kb_vault_trouble(v, &d, "a message was not stored, and its sender keeps it");
 }
@@ -264,14 +267,14 @@ static void upload_step(struct kb_vault *v)
 	if (st == KB_OK || st == KB_AGAIN)
 		return;
 	kb_vault_trouble(v, &d, "a large message was not stored, and its sender keeps it");
-	decide(e, st);
+	decide(v, e, st);
 	v->tidy = true; /* what was written so far is nobody's */
 }
 
 static void decide_all(struct kb_vault *v, enum kb_status st)
 {
 	for (struct kb_vault_entry *e = v->first; e; e = e->next)
-		decide(e, st);
+		decide(v, e, st);
 	v->tidy = true;
 }
 
@@ -280,13 +283,13 @@ static void store_ready(struct kb_vault *v)
 {
 	struct kb_diag d = {0};
 	enum kb_status st = put_group(v, &d);
-	if (st != KB_OK)
+	if (st != KB_OK && !(st == KB_BUSY && v->full))
 		kb_room_log(v->host, LOG_WARNING, &d, "a group of messages was not stored, and each is tried alone");
 	for (struct kb_vault_entry *e = v->first; e; e = e->next) {
 		if (e->stage != READY)
 			continue;
 		if (st == KB_OK)
-			decide(e, KB_OK);
+			decide(v, e, KB_OK);
 		else
 			put_one(v, e);
 	}
@@ -297,7 +300,7 @@ void kb_vault_commit_group(struct kb_vault *v)
 	struct kb_diag d = {0};
 	if (!v->first)
 		return;
-	v->used_ms = kb_room_now_ms(v->host);
+	kb_vault_used(v);
 	enum kb_status st = kb_store_room(&d, v->store, v->waiting_octets);
 	if (st == KB_OK) {
 		upload_step(v);

@@ -91,6 +91,7 @@ enum kb_file {
 	KB_FILE_TLS_CERTIFICATE, /* door: PEM, as memfd */
 	KB_FILE_TLS_KEY,        /* door: PEM, as memfd */
 	KB_FILE_RULES,          /* sorter: conf/triage.rules, as memfd */
+	KB_FILE_MODEL,          /* sorter: conf/triage.model, as memfd */
 	KB_FILE_TEMPLATE,       /* courier: index is enum kb_language; as memfd */
 	KB_FILE_RELAY_CA,       /* runner: PEM bundle, as memfd */
 	KB_FILE_RELAY_PASSWORD, /* runner, as memfd */
@@ -150,11 +151,12 @@ struct kb_wire_submit {
 };
 
 struct kb_wire_result {
-	struct kb_id id;
+	struct kb_id id;       /* of the submission */
 	uint32_t status;       /* enum kb_status: what the door answers is in the status table */
 	uint32_t duplicate;    /* 1: these octets and this envelope were already stored */
 	struct kb_case_id case_id;
 	uint8_t pad[3];
+	struct kb_id stored;   /* the message's; of a duplicate that of the one that came before */
 };
 
 struct kb_wire_sort {
@@ -259,7 +261,8 @@ struct kb_wire_job {
 };
 
 
-_Static_assert(sizeof(struct kb_verdict) == 1704, "no holes: what crosses between rooms is exactly its fields");
+_Static_assert(sizeof(struct kb_verdict) == 1712, "no holes: what crosses between rooms is exactly its fields");
+_Static_assert(sizeof(struct kb_wire_result) == 48, "no holes");
 _Static_assert(sizeof(struct kb_wire_submit) == 776, "no holes");
 _Static_assert(sizeof(struct kb_wire_store) == 1680, "no holes");
 

@@ -19,7 +19,7 @@
 #include <kitebox/id.h>
 #include <kitebox/summary.h>
 
-enum { KB_DESK_PROTOCOL = 1, KB_DESK_DATA_MOST = 65536, KB_DESK_OPEN_MOST = 64, KB_DESK_LIST_MOST = 256 };
+enum { KB_DESK_PROTOCOL = 1, KB_DESK_DATA_MOST = 65536, KB_DESK_OPEN_MOST = 64, KB_DESK_LIST_MOST = 256, KB_DESK_SESSIONS_MOST = 8 /* of one person at once */ };
 
 enum kb_desk {
 	KB_DESK_HELLO = 1, /* kb_desk_hello     -> kb_desk_challenge */

@@ -74,6 +74,12 @@ void kb_mail_release(struct kb_mail *m);
  * KB_NOTFOUND when there is none; KB_LIMIT when ret_octets is full. */
 KB_MUST_USE enum kb_status kb_mail_part(struct kb_diag *d, struct kb_span raw, const struct kb_limits *limit, size_t n, struct kb_buf *ret_octets);
 
+/* What triage looks at, as octets and back: KB_MALFORMED for anything but what kb_mail_flatten writes (flat.c has the layout). */
+KB_MUST_USE enum kb_status kb_mail_flatten(const struct kb_mail *m, struct kb_buf *ret);
+KB_MUST_USE enum kb_status kb_mail_unflatten(struct kb_span flat, struct kb_mail *ret_m);
+/* A message that came as a text, without a header: the writer's own is found as in any other. Both UTF-8; cut after 1 MiB. */
+KB_MUST_USE enum kb_status kb_mail_from_text(struct kb_span subject, struct kb_span text, struct kb_mail *ret_m);
+
 /* A rendering for a person: chosen fields, text, list of attachments; harmless for a terminal. */
 KB_MUST_USE enum kb_status kb_mail_render(const struct kb_mail *m, struct kb_buf *ret_text);
 /* A message that must not be parsed, as it came, made harmless and cut after 64 KiB. */

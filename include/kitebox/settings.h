@@ -67,6 +67,7 @@ struct kb_settings {
 	char office_bundle[KB_PATH_FIELD];     /* imported once, into an empty store */
 	char credentials_dir[KB_PATH_FIELD];   /* referral.key, vault.key; default $CREDENTIALS_DIRECTORY */
 	char rules_file[KB_PATH_FIELD];
+	char model_file[KB_PATH_FIELD];
 	char template_dir[KB_PATH_FIELD];
 	char tls_certificate[KB_PATH_FIELD], tls_key[KB_PATH_FIELD];
 	char mail_from[KB_ADDRESS_FIELD]; /* sender of acknowledgements and referrals */

@@ -46,6 +46,8 @@ void kb_store_clocks(struct kb_store *s, const struct kb_store_clocks *c);
 
 /* KB_BUSY when the map or the disk has no room for so many octets more and a reserve: asked before a transaction. */
 KB_MUST_USE enum kb_status kb_store_room(struct kb_diag *d, struct kb_store *s, uint64_t octets);
+/* The same with half a reserve more: asked before it is said that there is room again, lest that be said at the very edge. */
+KB_MUST_USE enum kb_status kb_store_room_again(struct kb_diag *d, struct kb_store *s, uint64_t octets);
 KB_MUST_USE enum kb_status kb_store_begin(struct kb_diag *d, struct kb_store *s, uint64_t now_s);
 /* On KB_OK everything since begin is on the disk. Otherwise nothing of it is there. */
 KB_MUST_USE enum kb_status kb_store_commit(struct kb_diag *d, struct kb_store *s);
@@ -143,6 +145,7 @@ struct kb_put {
 struct kb_put_result {
 	bool duplicate; /* these octets and this envelope came before: nothing was stored */
 	bool known;     /* this very submission was stored before */
+	struct kb_id id; /* of the message that is stored */
 	struct kb_case_id case_id;
 };
 

@@ -86,7 +86,7 @@ struct kb_verdict {
 	uint8_t ack; /* 1: a person wrote this and an acknowledgement may be sent; 0: machine mail */
 	uint32_t flags;     /* enum kb_flag */
 	uint32_t score_e4;  /* probability of an allegation, 0..10000 */
-	uint32_t rules_version;
+	uint32_t rules_version, model_version, zero;
 	uint64_t named;     /* bit i: entry i of the staff list is named in the writer's own text */
 	char from[256];     /* decoded From field, UTF-8, harmless */
 	char subject[256];

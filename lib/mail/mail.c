@@ -96,12 +96,6 @@ enum kb_status kb_mail_parse(struct kb_diag *d, struct kb_span raw, const struct
 	return st;
 }
 
-void kb_mail_release(struct kb_mail *m)
-{
-	kb_arena_release(&m->arena);
-	*m = (struct kb_mail){0};
-}
-
 enum kb_status kb_mail_part(struct kb_diag *d, struct kb_span raw, const struct kb_limits *limit, size_t n, struct kb_buf *ret_octets)
 {
 	struct kb_mail m = {0};

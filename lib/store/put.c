@@ -12,12 +12,14 @@
 
 static const struct kb_span nothing = {NULL, 0};
 
-static enum kb_status case_of(struct kb_diag *d, struct kb_store *s, uint64_t seq, struct kb_put_result *ret_r)
+static enum kb_status message_of(struct kb_diag *d, struct kb_store *s, uint64_t seq, struct kb_put_result *ret_r)
 {
 	struct kb_msg m;
 	enum kb_status st = kb_store_message_at(d, s, seq, &m);
-	if (st == KB_OK)
+	if (st == KB_OK) {
+		ret_r->id = m.id;
 		ret_r->case_id = m.case_id;
+	}
 	return st;
 }
 
@@ -48,7 +50,7 @@ enum kb_status kb_store_seen(struct kb_diag *d, struct kb_store *s, const struct
 		st = find_recent(d, s, p, &seq.v);
 	}
 	if (st == KB_OK)
-		st = case_of(d, s, seq.v, &r);
+		st = message_of(d, s, seq.v, &r);
 	if (st == KB_OK)
 		*ret_r = r;
 	return st;
@@ -201,7 +203,7 @@ static enum kb_status insert(struct kb_diag *d, struct kb_store *s, const struct
 	s->state.next_msg++;
 	s->state.counts.messages++;
 	s->state.counts.review += m.class_ == KB_CLASS_REVIEW;
-	*ret_r = (struct kb_put_result){.case_id = m.case_id};
+	*ret_r = (struct kb_put_result){.id = m.id, .case_id = m.case_id};
 	return KB_OK;
 }
 

@@ -4,7 +4,7 @@
 
 #include "internal.h"
 
-enum { RESERVE_MOST = 64 << 20, RESERVE_PART = 16 };
+enum { RESERVE_MOST = 64 << 20, RESERVE_PART = 16, MARGIN_PART = 2 };
 
 static uint64_t page_size(const struct kb_store *s)
 {
@@ -46,23 +46,39 @@ static uint64_t reserve(uint64_t whole)
 	return whole / RESERVE_PART < RESERVE_MOST ? whole / RESERVE_PART : RESERVE_MOST;
 }
 
-enum kb_status kb_store_room(struct kb_diag *d, struct kb_store *s, uint64_t octets)
+/* Both reserves grow by 1/part of themselves; 0: they do not. */
+static enum kb_status look(struct kb_diag *d, struct kb_store *s, uint64_t octets, unsigned part)
 {
 	MDB_envinfo info;
 	struct statvfs fs;
 	if (mdb_env_info(s->env, &info) != 0 || fstatvfs(s->dir, &fs) != 0)
 		return KB_FAIL_SYS(d, "how much room there is cannot be seen");
 	uint64_t need = octets + octets / 8, left = info.me_mapsize - kb_env_used(s);
-	if (left < need + reserve(info.me_mapsize)) {
+	uint64_t in_map = reserve(info.me_mapsize), on_disk = reserve(fs.f_blocks * fs.f_frsize);
+	if (part) {
+		in_map += in_map / part;
+		on_disk += on_disk / part;
+	}
+	if (left < need + in_map) {
 		uint64_t pages = 0;
 		enum kb_status st = free_pages(d, s, &pages);
 		kb_store_rest(s);
 		if (st != KB_OK)
 			return st;
-		if (left + pages * page_size(s) < need + reserve(info.me_mapsize))
+		if (left + pages * page_size(s) < need + in_map)
 			return KB_FAIL(d, KB_BUSY, 0, "the store's map is nearly full");
 	}
-	if (fs.f_bavail * fs.f_frsize < need + reserve(fs.f_blocks * fs.f_frsize))
+	if (fs.f_bavail * fs.f_frsize < need + on_disk)
 		return KB_FAIL(d, KB_BUSY, 0, "the store's disk is nearly full");
 	return KB_OK;
+}
+
+enum kb_status kb_store_room(struct kb_diag *d, struct kb_store *s, uint64_t octets)
+{
+	return look(d, s, octets, 0);
+}
+
+enum kb_status kb_store_room_again(struct kb_diag *d, struct kb_store *s, uint64_t octets)
+{
+	return look(d, s, octets, MARGIN_PART);
 }

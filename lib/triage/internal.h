@@ -21,6 +21,8 @@ enum {
 	KB_TOKEN_SETS_MOST = 12,  /* sets one word may belong to */
 	KB_RULES_TEXT_MOST = 1 << 20,
 	KB_TRIE_MOST = 60000,
+	KB_JUDGED_MOST = 32768,   /* octets of a text that is judged whole; of a longer one, its ends, and a person looks at it */
+	KB_JUDGED_ENDS = KB_JUDGED_MOST / 2,
 };
 
 struct kb_token {
@@ -58,10 +60,9 @@ struct kb_trie_node {
 	uint16_t whole[4], prefix[4]; /* set number + 1 */
 };
 
+struct kb_model;
 struct kb_triage {
 	uint32_t version;
-	int bias;             /* hundredths of log-odds */
-	uint32_t review_e4, allegation_e4; /* thresholds */
 	struct kb_trie_node *trie;
 	size_t nodes;
 	char set_name[KB_SETS_MOST][KB_NAME_MOST];
@@ -74,10 +75,15 @@ struct kb_triage {
 		char last[KB_TOKEN_MOST], first[KB_TOKEN_MOST];
 	} staff[KB_STAFF_MOST];
 	size_t staff_n;
+	uint8_t staff_kind[256]; /* what an octet is to a search for names: staff.c */
+	uint32_t staff_third[32 * 32]; /* by the lower five bits of a name's first two octets: those of its third, a bit each */
+	const struct kb_model *model; /* NULL: names alone */
 };
 
 /* Normalises text into tokens of the arena. t may be NULL: then no sets are looked up. */
 void kb_tokens_of(struct kb_arena *a, const struct kb_triage *t, struct kb_span text, struct kb_tokens *ret);
+/* Subject, then text, as one row; false where the text was too long, and only its beginning and its end are in it. */
+bool kb_tokens_whole(struct kb_arena *a, const struct kb_triage *t, struct kb_span subject, struct kb_span text, struct kb_tokens *ret);
 /* The next word of *rest, folded; false, and an empty word, at the end. */
 bool kb_token_next(struct kb_span *rest, char ret_w[static KB_TOKEN_MOST]);
 /* Folds one word as kb_tokens_of does. */

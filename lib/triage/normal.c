@@ -6,6 +6,14 @@
 #include <string.h>
 
 /* clang-format off */
+/* A letter or digit, folded; 0: a separator; 1: the word goes on as if it were not there. */
+static const char ascii[0x80] = {
+	['\''] = 1,
+	['0'] = '0','1','2','3','4','5','6','7','8','9',
+	['A'] = 'a','b','c','d','e','f','g','h','i','j','k','l','m','n','o','p','q','r','s','t','u','v','w','x','y','z',
+	['a'] = 'a','b','c','d','e','f','g','h','i','j','k','l','m','n','o','p','q','r','s','t','u','v','w','x','y','z',
+};
+
 /* U+00C0..U+017F folded to ASCII letters; a ligature keeps its first letter, which is enough for matching; '.' is no letter. */
 static const char latin[] =
 	"aaaaaaaceeeeiiiidnooooo.ouuuuyts" /* C0-DF */
@@ -23,16 +31,11 @@ static const struct { uint32_t cp; char c; } alike[] = {
 };
 /* clang-format on */
 
-/* A letter or digit; 0: a separator; 1: skip, the word goes on (apostrophe, soft hyphen, combining mark, zero width). */
+/* As above; what is skipped are apostrophes, soft hyphens, combining marks, and what has no width. */
 static char fold(uint32_t cp)
 {
-	if (cp < 0x80) {
-		if (cp >= 'A' && cp <= 'Z')
-			return (char)(cp + 32);
-		if ((cp >= 'a' && cp <= 'z') || (cp >= '0' && cp <= '9'))
-			return (char)cp;
-		return cp == '\'' ? 1 : 0;
-	}
+	if (cp < 0x80)
+		return ascii[cp];
 	if (cp >= 0xC0 && cp <= 0x17F) {
 		size_t i = cp - 0xC0;
 		char c = i < sizeof(latin) - 1 ? latin[i] : 0;
@@ -77,25 +80,35 @@ static void look_up(const struct kb_triage *t, struct kb_token *k)
 	add_sets(k, t->trie[node].whole);
 }
 
+/* The character at the head of s, folded, and how many octets it has. */
+static inline char folded_at(struct kb_span s, size_t at, size_t *ret_step)
+{
+	uint32_t cp = s.p[at];
+	*ret_step = 1;
+	if (cp < 0x80)
+		return ascii[cp];
+	size_t step = kb_utf8_next(kb_span_from(s, at), &cp);
+	if (!step)
+		return 0;
+	*ret_step = step;
+	return fold(cp);
+}
+
 /* Reads one word from *rest into w, without its end; false when there is none. Letters that stand three or more times become two. */
 static bool next_word(struct kb_span *rest, char w[static KB_TOKEN_MOST], uint8_t *ret_len)
 {
-	size_t n = 0, at = 0;
-	while (at < rest->len) {
-		uint32_t cp = rest->p[at];
-		size_t step = cp < 0x80 ? 1 : kb_utf8_next(KB_SPAN(rest->p + at, rest->len - at), &cp);
-		char c = step ? fold(cp) : 0;
-		at += step ? step : 1;
-		if (c == 1)
-			continue;
-		if (!c && n)
+	size_t n = 0, at = 0, step;
+	for (; at < rest->len; at += step) {
+		char c = folded_at(*rest, at, &step);
+		if (c > 1) {
+			if (n < KB_TOKEN_MOST - 1 && !(n >= 2 && w[n - 1] == c && w[n - 2] == c))
+				w[n++] = c;
+		} else if (!c && n) {
+			at += step;
 			break;
-		if (!c || (n >= 2 && w[n - 1] == c && w[n - 2] == c))
-			continue;
-		if (n < KB_TOKEN_MOST - 1)
-			w[n++] = c;
+		}
 	}
-	*rest = KB_SPAN(rest->p + at, rest->len - at);
+	*rest = kb_span_from(*rest, at);
 	*ret_len = (uint8_t)n;
 	return n > 0;
 }
@@ -129,17 +142,35 @@ static size_t words_most(struct kb_span text)
 	return n < KB_TOKENS_MOST ? n : KB_TOKENS_MOST;
 }
 
-void kb_tokens_of(struct kb_arena *a, const struct kb_triage *t, struct kb_span text, struct kb_tokens *ret)
+static void add_tokens(const struct kb_triage *t, struct kb_span text, size_t most, struct kb_tokens *w)
 {
-	size_t most = words_most(text);
-	struct kb_tokens w = {kb_arena_alloc(a, most * sizeof(struct kb_token)), 0};
-	while (w.t && w.n < most) {
-		struct kb_token *k = &w.t[w.n];
+	while (w->t && w->n < most) {
+		struct kb_token *k = &w->t[w->n];
 		if (!next_word(&text, k->w, &k->len))
 			break;
 		if (t)
 			look_up(t, k);
-		w.n++;
+		w->n++;
 	}
+}
+
+void kb_tokens_of(struct kb_arena *a, const struct kb_triage *t, struct kb_span text, struct kb_tokens *ret)
+{
+	size_t most = words_most(text);
+	struct kb_tokens w = {kb_arena_alloc(a, most * sizeof(struct kb_token)), 0};
+	add_tokens(t, text, most, &w);
 	*ret = w;
+}
+
+bool kb_tokens_whole(struct kb_arena *a, const struct kb_triage *t, struct kb_span subject, struct kb_span text, struct kb_tokens *ret)
+{
+	bool whole = text.len <= KB_JUDGED_MOST;
+	struct kb_span first = whole ? text : KB_SPAN(text.p, KB_JUDGED_ENDS), last = kb_span_from(text, whole ? text.len : text.len - KB_JUDGED_ENDS);
+	size_t most = words_most(subject) + words_most(first) + words_most(last);
+	struct kb_tokens w = {kb_arena_alloc(a, most * sizeof(struct kb_token)), 0};
+	add_tokens(t, subject, most, &w);
+	add_tokens(t, first, most, &w);
+	add_tokens(t, last, most, &w);
+	*ret = w;
+	return whole && w.t;
 }

@@ -4,16 +4,13 @@
  *
  *     kitebox-triage-rules 1
  *     version N
- *     bias N                       hundredths of log-odds
- *     review 0.NNNN                from this probability on, a person decides
- *     allegation 0.NNNN
  *     set NAME = word word* ...    a star stands for any ending
  *     rule NAME en|es|any WEIGHT CATEGORY|-[,FLAG...] PATTERN = REASON
  *
  * PATTERN is one to six of @set, word or word*, with `~N` (at most N words between) or `<>N` (the same, in either order)
  * between two of them. An empty line, or one that begins with #, is passed over.
  */
-#include "internal.h"
+#include "model.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -51,18 +48,6 @@ static enum kb_status number(struct reader *r, struct kb_span s, int least, int 
 	if (n < least || n > most)
 		return REFUSE(r, "a number is out of range");
 	*ret_v = n;
-	return KB_OK;
-}
-
-/* "0.NNNN", one to four digits behind the point. */
-static enum kb_status probability(struct reader *r, struct kb_span s, uint32_t *ret_e4)
-{
-	uint64_t v;
-	if (s.len < 3 || s.len > 6 || s.p[0] != '0' || s.p[1] != '.' || kb_span_u64(kb_span_from(s, 2), 9999, &v) != KB_OK)
-		return REFUSE(r, "a probability is written 0.N to 0.NNNN");
-	for (size_t i = s.len; i < 6; i++)
-		v *= 10;
-	*ret_e4 = (uint32_t)v;
 	return KB_OK;
 }
 
@@ -287,17 +272,7 @@ static enum kb_status on_setting(struct reader *r, struct kb_span key, struct kb
 			r->t->version = (uint32_t)n;
 		return st;
 	}
-	if (kb_span_eq(key, KB_LIT("bias"))) {
-		st = number(r, value, -2000, 2000, &n);
-		if (st == KB_OK)
-			r->t->bias = n;
-		return st;
-	}
-	if (kb_span_eq(key, KB_LIT("review")))
-		return probability(r, value, &r->t->review_e4);
-	if (kb_span_eq(key, KB_LIT("allegation")))
-		return probability(r, value, &r->t->allegation_e4);
-	return REFUSE(r, "a line begins with version, bias, review, allegation, set or rule");
+	return REFUSE(r, "a line begins with version, set or rule");
 }
 
 static enum kb_status read_lines(struct reader *r, struct kb_span text)
@@ -326,14 +301,14 @@ static enum kb_status read_lines(struct reader *r, struct kb_span text)
 static int by_first_set(const void *a, const void *b)
 {
 	const struct kb_rule *x = a, *y = b;
-	return (int)x->step[0].set - (int)y->step[0].set;
+	return x->step[0].set != y->step[0].set ? (int)x->step[0].set - (int)y->step[0].set : strcmp(x->name, y->name);
 }
 
 static enum kb_status finish(struct reader *r)
 {
 	struct kb_triage *t = r->t;
-	if (!t->version || !t->rules || !t->review_e4 || t->allegation_e4 <= t->review_e4)
-		return REFUSE(r, "version, rules, and thresholds with review below allegation are all needed");
+	if (!t->version || !t->rules)
+		return REFUSE(r, "a version and rules are both needed");
 	t->common_en = set_find(t, "common-en");
 	t->common_es = set_find(t, "common-es");
 	qsort(t->rule, t->rules, sizeof(t->rule[0]), by_first_set);
@@ -358,7 +333,7 @@ static struct kb_triage *blank(void)
 	return t;
 }
 
-enum kb_status kb_triage_open(struct kb_diag *d, struct kb_span rules, struct kb_triage **ret_t)
+enum kb_status kb_triage_rules(struct kb_diag *d, struct kb_span rules, struct kb_triage **ret_t)
 {
 	if (rules.len > KB_RULES_TEXT_MOST)
 		return KB_FAIL(d, KB_TOOBIG, 0, "the rules are larger than 1 MiB");
@@ -374,13 +349,28 @@ enum kb_status kb_triage_open(struct kb_diag *d, struct kb_span rules, struct kb
 	return st;
 }
 
+enum kb_status kb_triage_open(struct kb_diag *d, struct kb_span rules, struct kb_span model, struct kb_triage **ret_t)
+{
+	struct kb_triage *t = NULL;
+	enum kb_status st = kb_triage_rules(d, rules, &t);
+	if (st != KB_OK)
+		return st;
+	struct kb_model *m = calloc(1, sizeof(*m));
+	if (!m)
+		abort();
+	t->model = m;
+	st = kb_model_open(d, model, m);
+	if (st == KB_OK)
+		*ret_t = t;
+	else
+		kb_triage_free(&t);
+	return st;
+}
+
 enum kb_status kb_triage_names(struct kb_span names, struct kb_triage **ret_t)
 {
-	enum { NEVER = 10001, NO_ODDS = -30000 };
 	struct kb_triage *t = blank();
 	t->common_en = t->common_es = -1;
-	t->bias = NO_ODDS;
-	t->review_e4 = t->allegation_e4 = NEVER;
 	enum kb_status st = kb_triage_staff(t, names);
 	if (st == KB_OK)
 		*ret_t = t;
@@ -395,6 +385,7 @@ void kb_triage_free(struct kb_triage **t)
 		return;
 	free((*t)->trie);
 	free((*t)->rule);
+	free((void *)(uintptr_t)(*t)->model);
 	sodium_memzero(*t, sizeof(**t));
 	free(*t);
 	*t = NULL;

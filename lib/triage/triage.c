@@ -5,124 +5,96 @@
  * An inquiry is only what scores low, in a language that we read, about a topic that we know, with enough text, nothing urgent,
  * and nothing that could not be read. Everything else goes to people.
  */
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "internal.h"
+#include "reasons.h"
 
-enum { ENOUGH_WORDS = 5, LANGUAGE_WORDS = 2, ARENA_MOST = 64 << 20 };
-
-struct finding {
-	struct kb_hits hits;
-	size_t words, english, spanish;
-	int score; /* hundredths of log-odds */
-	int topic; /* of an inquiry, or -1 */
-	int kind;  /* of an allegation, or -1 */
-	int topic_weight, kind_weight;
-	uint32_t flags;
-};
+enum { ENOUGH_WORDS = 5, MACHINE_WORDS = 20, LANGUAGE_WORDS = 2, ARENA_MOST = 64 << 20 };
 
 /* Sets of common words decide the language. */
-static void count_languages(const struct kb_triage *t, const struct kb_tokens *w, struct finding *f)
+static uint8_t language(const struct kb_triage *t, const struct kb_tokens *w)
 {
+	size_t english = 0, spanish = 0;
 	for (size_t i = 0; i < w->n; i++)
 		for (size_t j = 0; j < w->t[i].sets; j++) {
-			f->english += w->t[i].set[j] == t->common_en;
-			f->spanish += w->t[i].set[j] == t->common_es;
+			english += w->t[i].set[j] == t->common_en;
+			spanish += w->t[i].set[j] == t->common_es;
 		}
-}
-
-static bool is_topic(int category)
-{
-	return category >= KB_CAT_VISITING;
-}
-
-static void weigh(const struct kb_triage *t, struct finding *f)
-{
-	f->score = t->bias;
-	for (size_t i = 0; i < t->rules; i++) {
-		if (!(f->hits.bit[i / 64] >> (i % 64) & 1))
-			continue;
-		const struct kb_rule *r = &t->rule[i];
-		f->score += r->weight;
-		f->flags |= r->flags;
-		int pull = r->weight < 0 ? -r->weight : r->weight;
-		if (r->category >= 0 && is_topic(r->category) && (f->topic < 0 || pull > f->topic_weight)) {
-			f->topic = r->category;
-			f->topic_weight = pull;
-		}
-		if (r->category > 0 && !is_topic(r->category) && (f->kind < 0 || pull > f->kind_weight)) {
-			f->kind = r->category;
-			f->kind_weight = pull;
-		}
-	}
-}
-
-static void find(const struct kb_triage *t, struct kb_arena *a, struct kb_span subject, struct kb_span own, struct finding *ret_f)
-{
-	struct finding f = {.topic = -1, .kind = -1};
-	struct kb_tokens w = {NULL, 0}, s = {NULL, 0};
-	struct kb_hits h;
-	kb_tokens_of(a, t, own, &w);
-	kb_tokens_of(a, t, subject, &s);
-	kb_match(t, &w, &f.hits);
-	kb_match(t, &s, &h);
-	for (size_t i = 0; i < KB_LEN(h.bit); i++)
-		f.hits.bit[i] |= h.bit[i];
-	f.words = w.n + s.n;
-	count_languages(t, &w, &f);
-	count_languages(t, &s, &f);
-	weigh(t, &f);
-	*ret_f = f;
-}
-
-static uint8_t language(const struct finding *f)
-{
-	if (f->english >= LANGUAGE_WORDS && f->english >= 2 * f->spanish)
+	if (english >= LANGUAGE_WORDS && english >= 2 * spanish)
 		return KB_LANG_EN;
-	if (f->spanish >= LANGUAGE_WORDS && f->spanish >= 2 * f->english)
+	if (spanish >= LANGUAGE_WORDS && spanish >= 2 * english)
 		return KB_LANG_ES;
 	return KB_LANG_OTHER;
 }
 
-static uint32_t probability_e4(int score)
+static bool hit(const struct kb_hits *h, size_t rule)
 {
-	double p = 1.0 / (1.0 + exp(-score / 100.0));
-	return (uint32_t)(p * 10000.0 + 0.5);
+	return h->bit[rule / 64] >> (rule % 64) & 1;
 }
 
-static void reason(struct kb_verdict *v, const char *text)
+static float weight_of(const struct kb_triage *t, const struct kb_hits *h)
 {
-	size_t have = strlen(v->reasons), n = strlen(text);
-	if (have + n + 2 > sizeof(v->reasons))
-		return;
-	if (have)
-		v->reasons[have++] = '\n';
-	memcpy(v->reasons + have, text, n + 1);
+	int sum = 0;
+	for (size_t i = 0; i < t->rules; i++)
+		sum += hit(h, i) ? t->rule[i].weight : 0;
+	return (float)sum / 100.0f;
 }
 
-/* The heaviest rules first, both ways, so that what decided stands at the top. */
-static void say_reasons(const struct kb_triage *t, const struct finding *f, struct kb_verdict *v)
+#define RULE_TOPIC 0.7f /* what a rule adds to the logit of its category */
+
+/* What the rules add: an odd word can weigh, and what names a danger is said whatever the model thinks. */
+static void add_rules(const struct kb_triage *t, struct kb_finding *f)
 {
-	uint64_t said[KB_RULES_MOST / 64] = {0};
-	for (size_t n = 0; n < 8; n++) {
-		size_t best = SIZE_MAX;
-		int weight = -1;
-		for (size_t i = 0; i < t->rules; i++) {
-			int pull = t->rule[i].weight < 0 ? -t->rule[i].weight : t->rule[i].weight;
-			if ((f->hits.bit[i / 64] >> (i % 64) & 1) && !(said[i / 64] >> (i % 64) & 1) && pull > weight) {
-				best = i;
-				weight = pull;
-			}
-		}
-		if (best == SIZE_MAX)
-			return;
-		said[best / 64] |= UINT64_C(1) << (best % 64);
-		char line[KB_NAME_MOST + KB_REASON_MOST + 32];
-		(void)snprintf(line, sizeof(line), "%s [%s %+d]", t->rule[best].reason, t->rule[best].name, t->rule[best].weight);
-		reason(v, line);
+	f->scores.logit[KB_HEAD_ALLEGATION] += weight_of(t, &f->hits);
+	for (size_t i = 0; i < t->rules; i++) {
+		if (!hit(&f->hits, i))
+			continue;
+		f->flags |= t->rule[i].flags;
+		if (t->rule[i].category >= 0)
+			f->scores.topic[t->rule[i].category] += RULE_TOPIC;
 	}
+}
+
+float kb_triage_weigh(const struct kb_triage *t, struct kb_span subject, struct kb_span text)
+{
+	struct kb_arena a;
+	struct kb_tokens w;
+	struct kb_hits h;
+	kb_arena_init(&a, ARENA_MOST);
+	(void)kb_tokens_whole(&a, t, subject, text, &w);
+	kb_match(t, &w, &h);
+	kb_arena_release(&a);
+	return weight_of(t, &h);
+}
+
+static uint32_t answer_e4(const struct kb_finding *f, enum kb_head head)
+{
+	return kb_probability_e4(f->scores.logit[head]);
+}
+
+static void add_flags(const struct kb_triage *t, struct kb_finding *f)
+{
+	static const uint32_t flag[KB_HEAD_COUNT] = {0, KB_FLAG_URGENT_SAFETY, KB_FLAG_SEXUAL_ABUSE, KB_FLAG_RETALIATION};
+	for (unsigned h = KB_HEAD_URGENT; h < KB_HEAD_COUNT; h++)
+		if (answer_e4(f, (enum kb_head)h) >= t->model->head.cut[f->language][h].low_e4)
+			f->flags |= flag[h];
+}
+
+static void find(const struct kb_triage *t, struct kb_arena *a, struct kb_span subject, struct kb_span own, struct kb_finding *ret_f)
+{
+	struct kb_finding f = {0};
+	f.whole = kb_tokens_whole(a, t, subject, own, &f.words) && f.words.n <= KB_MODEL_WORDS_MOST;
+	f.pull = kb_arena_alloc(a, (f.words.n + 1) * sizeof(*f.pull));
+	if (!f.words.t || !f.pull)
+		f.words.n = 0;
+	f.language = language(t, &f.words);
+	kb_match(t, &f.words, &f.hits);
+	kb_model_score(t->model, a, f.words.t, f.words.n, &f.scores, f.pull);
+	add_rules(t, &f);
+	add_flags(t, &f);
+	f.score_e4 = answer_e4(&f, KB_HEAD_ALLEGATION);
+	*ret_f = f;
 }
 
 static bool machine(const struct kb_mail *m, const struct kb_triage_context *c)
@@ -130,48 +102,56 @@ static bool machine(const struct kb_mail *m, const struct kb_triage_context *c)
 	return !c->trusted && (m->auto_submitted || m->bulk || m->list || m->report || c->null_sender);
 }
 
-/* What keeps a low score from being an inquiry, or NULL. */
-static const char *doubt(const struct kb_mail *m, const struct finding *f, uint8_t lang)
+static bool topic_known(const struct kb_triage *t, const struct kb_finding *f)
 {
-	if (f->words < ENOUGH_WORDS)
+	uint8_t topic = kb_topic_of(&f->scores, false);
+	return kb_probability_e4(f->scores.topic[topic]) >= t->model->head.topic_least_e4;
+}
+
+/* What keeps a low score from being an inquiry, or NULL. */
+static const char *doubt(const struct kb_triage *t, const struct kb_mail *m, const struct kb_finding *f)
+{
+	if (f->words.n < ENOUGH_WORDS)
 		return "Too little text to judge.";
-	if (lang == KB_LANG_OTHER)
+	if (!f->whole)
+		return "The text is too long to be judged whole.";
+	if (f->language == KB_LANG_OTHER)
 		return "The language was not recognised as English or Spanish.";
 	if (m->unread_parts)
 		return "An attachment or part could not be read.";
 	if (m->charset_doubt || m->mismatch || m->truncated)
 		return "Parts of the text could not be read with certainty.";
-	if (f->flags & (KB_FLAG_URGENT_SAFETY | KB_FLAG_SEXUAL_ABUSE | KB_FLAG_RETALIATION))
-		return "Safety words were found.";
-	if (f->topic < 0)
+	if (f->flags & (KB_FLAG_URGENT_SAFETY | KB_FLAG_SEXUAL_ABUSE))
+		return "It may speak of danger, or of sexual abuse.";
+	if (!topic_known(t, f))
 		return "No topic of an inquiry was recognised.";
 	return NULL;
 }
 
-static void decide(const struct kb_triage *t, const struct kb_mail *m, const struct finding *f, const struct kb_triage_context *c,
+static void decide(const struct kb_triage *t, const struct kb_mail *m, const struct kb_finding *f, const struct kb_triage_context *c,
     struct kb_verdict *v)
 {
-	const char *why = doubt(m, f, v->language);
-	bool is_machine = machine(m, c);
+	const struct kb_cut *cut = &t->model->head.cut[f->language][KB_HEAD_ALLEGATION];
+	const char *why = doubt(t, m, f);
+	bool is_machine = machine(m, c), speaks = v->score_e4 >= cut->low_e4;
+	/* A notice of a few words says nothing that a model could weigh; what it sends on may. */
+	bool sends_on = f->words.n >= MACHINE_WORDS && (v->score_e4 >= cut->high_e4 || (f->flags & KB_FLAG_URGENT_SAFETY && speaks));
 	v->ack = !is_machine;
-	if (v->score_e4 >= t->allegation_e4 && !is_machine) {
-		v->class_ = KB_CLASS_ALLEGATION;
-	} else if (v->score_e4 >= t->review_e4 && (!is_machine || f->kind >= 0 || f->flags)) {
-		/* A machine's score is the bias alone where no rule speaks of an act: every list would go to investigators. */
-		v->class_ = KB_CLASS_REVIEW;
-		reason(v, is_machine ? "Sent by a machine, but it speaks of misconduct." : "The score lies between the thresholds.");
-	} else if (is_machine) {
+	if (is_machine && !sends_on) {
 		v->class_ = KB_CLASS_MACHINE;
-		reason(v, "Sent by a machine: an automatic reply, a list, or a report.");
+		kb_reason(v, "Sent by a machine: an automatic reply, a list, or a report.");
+	} else if (v->score_e4 >= cut->high_e4 && !is_machine) {
+		v->class_ = KB_CLASS_ALLEGATION;
+	} else if (speaks || is_machine) {
+		v->class_ = KB_CLASS_REVIEW;
+		kb_reason(v, is_machine ? "Sent by a machine, but it speaks of misconduct." : "The score lies between the thresholds.");
 	} else if (why) {
 		v->class_ = KB_CLASS_REVIEW;
-		reason(v, why);
+		kb_reason(v, why);
 	} else {
 		v->class_ = KB_CLASS_INQUIRY;
 	}
-	bool topic = v->class_ == KB_CLASS_INQUIRY || v->class_ == KB_CLASS_MACHINE || f->kind < 0;
-	int category = topic ? f->topic : f->kind;
-	v->category = category < 0 ? (v->class_ == KB_CLASS_ALLEGATION ? KB_CAT_OTHER_MISCONDUCT : KB_CAT_GENERAL) : (uint8_t)category;
+	v->category = kb_topic_of(&f->scores, speaks && !(v->class_ == KB_CLASS_MACHINE));
 }
 
 /* Quoted text and signatures too: what somebody sends on accuses as well as what they write. */
@@ -183,21 +163,34 @@ static uint64_t named(const struct kb_triage *t, const struct kb_mail *m)
 	return bits;
 }
 
-void kb_triage_mail(const struct kb_triage *t, const struct kb_mail *m, struct kb_span raw, const struct kb_triage_context *c,
-    struct kb_verdict *ret_v)
+/* There are no rules, or no model, that could be used: everything goes to people. */
+static void judge_nothing(const struct kb_mail *m, const struct kb_triage_context *c, struct kb_verdict *v)
 {
-	struct kb_verdict v;
-	struct finding f;
+	v->class_ = KB_CLASS_REVIEW;
+	v->ack = !machine(m, c);
+	kb_reason(v, "Triage has no rules or no model that it can use: everything waits for a person.");
+}
+
+static void judge(const struct kb_triage *t, const struct kb_mail *m, const struct kb_triage_context *c, struct kb_verdict *v)
+{
+	struct kb_finding f;
 	struct kb_arena a;
-	(void)raw;
-	memset(&v, 0, sizeof(v));
 	kb_arena_init(&a, ARENA_MOST);
 	find(t, &a, kb_span_str(m->subject), m->human, &f);
+	v->language = f.language;
+	v->flags |= f.flags;
+	v->rules_version = t->version;
+	v->model_version = t->model->head.version;
+	v->score_e4 = f.score_e4;
+	kb_say_reasons(t, &f, v);
+	decide(t, m, &f, c, v);
 	kb_arena_release(&a);
-	v.language = language(&f);
-	v.flags = f.flags;
-	v.rules_version = t->version;
-	v.score_e4 = probability_e4(f.score);
+}
+
+void kb_triage_mail(const struct kb_triage *t, const struct kb_mail *m, const struct kb_triage_context *c, struct kb_verdict *ret_v)
+{
+	struct kb_verdict v;
+	memset(&v, 0, sizeof(v));
 	v.named = named(t, m);
 	if (v.named)
 		v.flags |= KB_FLAG_NAMES_COORDINATOR;
@@ -205,8 +198,10 @@ void kb_triage_mail(const struct kb_triage *t, const struct kb_mail *m, struct k
 	kb_field_set(v.subject, sizeof(v.subject), kb_span_str(m->subject));
 	kb_field_set(v.date, sizeof(v.date), kb_span_str(m->date));
 	kb_extract(kb_span_str(m->subject), m->text, c->channel == KB_CHANNEL_INMATE_RELAY, &v);
-	say_reasons(t, &f, &v);
-	decide(t, m, &f, c, &v);
+	if (t->model)
+		judge(t, m, c, &v);
+	else
+		judge_nothing(m, c, &v);
 	*ret_v = v;
 }
 
@@ -222,6 +217,24 @@ static void raw_field(struct kb_span raw, const char *name, char *field, size_t 
 	kb_buf_release(&clean);
 }
 
+static void judge_raw(const struct kb_triage *t, struct kb_span raw, struct kb_verdict *v)
+{
+	struct kb_finding f;
+	struct kb_arena a;
+	kb_arena_init(&a, ARENA_MOST);
+	find(t, &a, kb_span_str(v->subject), raw, &f);
+	v->language = f.language;
+	v->flags |= f.flags;
+	v->score_e4 = f.score_e4;
+	v->rules_version = t->version;
+	v->model_version = t->model->head.version;
+	kb_say_reasons(t, &f, v);
+	if (f.score_e4 >= t->model->head.cut[f.language][KB_HEAD_ALLEGATION].high_e4)
+		v->class_ = KB_CLASS_ALLEGATION;
+	v->category = kb_topic_of(&f.scores, v->class_ == KB_CLASS_ALLEGATION);
+	kb_arena_release(&a);
+}
+
 void kb_triage_raw(const struct kb_triage *t, struct kb_span raw, const struct kb_triage_context *c, struct kb_verdict *ret_v)
 {
 	struct kb_verdict v;
@@ -235,24 +248,11 @@ void kb_triage_raw(const struct kb_triage *t, struct kb_span raw, const struct k
 	raw_field(raw, "From", v.from, sizeof(v.from));
 	raw_field(raw, "Subject", v.subject, sizeof(v.subject));
 	raw_field(raw, "Date", v.date, sizeof(v.date));
-	reason(&v, "The message could not be taken apart; it is kept as it came and waits for a person.");
-	if (t) {
-		struct finding found;
-		struct kb_arena a;
-		kb_arena_init(&a, ARENA_MOST);
-		find(t, &a, kb_span_str(v.subject), KB_SPAN(raw.p, raw.len < (1u << 20) ? raw.len : (1u << 20)), &found);
-		kb_arena_release(&a);
-		v.language = language(&found);
-		v.flags |= found.flags;
-		v.score_e4 = probability_e4(found.score);
-		v.rules_version = t->version;
-		v.named = kb_staff_named(t, KB_SPAN(raw.p, raw.len < (1u << 20) ? raw.len : (1u << 20)));
-		if (v.named)
-			v.flags |= KB_FLAG_NAMES_COORDINATOR;
-		say_reasons(t, &found, &v);
-		if (v.score_e4 >= t->allegation_e4)
-			v.class_ = KB_CLASS_ALLEGATION;
-		v.category = found.kind > 0 ? (uint8_t)found.kind : KB_CAT_GENERAL;
-	}
+	kb_reason(&v, "The message could not be taken apart; it is kept as it came and waits for a person.");
+	v.named = t ? kb_staff_named(t, KB_SPAN(raw.p, raw.len < (1u << 20) ? raw.len : (1u << 20))) : 0;
+	if (v.named)
+		v.flags |= KB_FLAG_NAMES_COORDINATOR;
+	if (t && t->model)
+		judge_raw(t, raw, &v);
 	*ret_v = v;
 }

@@ -17,7 +17,7 @@ import time
 from house import Failed, House, Report, make_certificates, wait_for
 from letters import eml
 
-ALLEGATION = "Officer Zorn beat my son in the shower at KBA on Sunday. He kicked him in the face and threatened to do it again.\n"
+ALLEGATION = "Officer Zorn slammed my son face first into the wall at KBA while he was cuffed and kicked him in the ribs. The nurse wrote that he fell.\n"
 INQUIRY = "What are the visiting hours on Sunday, and how many people can come?\n"
 
 

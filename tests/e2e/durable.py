@@ -19,7 +19,7 @@ PAGE = 4096
 LINE = re.compile(r"^(\d+)\.(\d{9}) (\w+)\((.*)\) += (-?\d+)(?: \w+ \(.*\))? <(\d+)\.(\d{9})>$")
 STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 SAID = re.compile(rb"(?m)^250[ -][^\r\n]*?([0-9a-f]{32})\b")
-RESULT = 40  # octets of a STORED: the head of 8, then struct kb_wire_result: id, status, ...
+RESULT = 56  # octets of a STORED: the head of 8, then struct kb_wire_result: id, status, ...
 
 
 class Call:

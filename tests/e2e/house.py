@@ -145,6 +145,7 @@ class House:
             "office": f'{{ public_key = "{self.path("office/host/office.pub")}"; bundle = "{self.path("office/host/office.bundle")}"; }}',
             "credentials_dir": f'"{self.path("office/host/credentials")}"',
             "rules": f'"{os.path.join(ROOT, "conf/triage.rules")}"',
+            "model": f'"{os.path.join(ROOT, "conf/triage.model")}"',
             "templates": f'"{os.path.join(ROOT, "conf/templates")}"',
             "tls": f'{{ certificate = "{self.path("tls/tls.pem")}"; key = "{self.path("tls/tls.key")}"; }}',
             "mail_from": '"desk@kitebox.example"',

@@ -69,8 +69,9 @@ LETTERS = [
      "inquiry"),
     ("HTML only, allegation", "desk@kitebox.example", "advocate@legalhelp.example", eml(
         {"Subject": "retaliation", "Content-Type": "text/html; charset=utf-8"},
-        "<html><head><style>p{color:red}</style></head><body><p>My client filed a grievance against <b>Sergeant Xavi</b> and was put in "
-        "the hole because he complained.</p><p>This is retaliation. He was <i>threatened</i> by two officers.</p></body></html>\n"), "allegation"),
+        "<html><head><style>p{color:red}</style></head><body><p>My client filed a grievance against <b>Sergeant Xavi</b>. The next morning "
+        "Xavi and two officers kicked him while he was <i>handcuffed</i>, told him that is what you get for writing, and put him in the hole."
+        "</p></body></html>\n"), "allegation"),
     ("ISO-8859-1, praise", "desk@kitebox.example", "pere@family.example", eml(
         {"Subject": "=?iso-8859-1?Q?Merci_=E0_l=27=E9quipe?=", "Content-Type": "text/plain; charset=iso-8859-1",
          "Content-Transfer-Encoding": "8bit"},

@@ -189,13 +189,13 @@ class Outcome:
         self.twice = [l for l in letters if times[l.digest] > 1]
         self.altered = [l for l in letters if any(i in digest and digest[i] != l.digest for i in l.said)]
         self.strange = [i for i, d in digest.items() if d not in known]
-        # A 250 that names an id under which nothing stands told of a message that stood already, under its first id.
-        self.collapsed = sum(times[l.digest] == 1 and any(i not in digest for i in l.said) for l in letters)
+        # Also the 250 of a message that stood already names it: by its first id.
+        self.unnamed = [l for l in letters if times[l.digest] and any(i not in digest for i in l.said)]
         self.case_of = {d: i for i, d in digest.items()}
 
     def __str__(self):
         return (f"{self.letters} acknowledged, {self.cases} cases; {len(self.lost)} lost, {len(self.twice)} twice, "
-                f"{len(self.altered)} altered, {len(self.strange)} strange; {self.collapsed} sent again and recognised")
+                f"{len(self.altered)} altered, {len(self.strange)} strange; {len(self.unnamed)} told of an id that nothing has")
 
 
 def faulty_rooms(house, **rooms):

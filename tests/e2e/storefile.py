@@ -12,6 +12,7 @@ import tempfile
 from house import Failed, run
 
 CHECK = 16
+ENTRY_HEAD = 32  # octets of an ENTRY before its body: the hash of the one before
 VERSION = b"\x01"
 
 
@@ -90,3 +91,8 @@ def blobs(tables):
         number, _ = struct.unpack(">QI", key)
         found[number] = found.get(number, b"") + fields("blob", key, value)
     return found
+
+
+def acts(tables):
+    """The number of the act of each entry of the journal, in no order."""
+    return [fields("journal", k, v)[ENTRY_HEAD + 24] for k, v in tables["journal"].items()]

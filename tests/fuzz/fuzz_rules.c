@@ -1,6 +1,6 @@
 /*
- * fuzz rules: any text as triage.rules. Properties: it is taken whole or refused with a line of it; rules that are taken give a
- * text a verdict that whoever receives it would believe, and the same one again.
+ * fuzz rules: any text as triage.rules, beside a model that knows a few words. Properties: it is taken whole or refused with a line
+ * of it; rules that are taken give a text a verdict that whoever receives it would believe, and the same one again.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -8,9 +8,21 @@
 
 #include <sodium.h>
 
-#include <kitebox/triage.h>
+#include "modelfix.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* One for the life of the process. */
+static struct kb_span model(void)
+{
+	static struct kb_buf file;
+	if (!file.len) {
+		struct modelfix *fx = modelfix_of_tests();
+		file = modelfix_file(fx);
+		modelfix_free(&fx);
+	}
+	return kb_buf_span(&file);
+}
 
 static void check(const struct kb_triage *t)
 {
@@ -21,6 +33,7 @@ static void check(const struct kb_triage *t)
 	};
 	static struct kb_verdict v, again;
 	struct kb_triage_context c = {0};
+	struct kb_mail m = {.from = "", .to = "", .subject = "", .date = "", .message_id = ""};
 	for (size_t i = 0; i < KB_LEN(texts); i++) {
 		kb_triage_raw(t, texts[i], &c, &v);
 		assert(kb_verdict_check(&v) == KB_OK);
@@ -28,6 +41,10 @@ static void check(const struct kb_triage *t)
 		assert(v.flags & KB_FLAG_UNREADABLE);
 		kb_triage_raw(t, texts[i], &c, &again);
 		assert(memcmp(&v, &again, sizeof(v)) == 0);
+		m.text = m.human = texts[i];
+		kb_triage_mail(t, &m, &c, &again);
+		assert(kb_verdict_check(&again) == KB_OK);
+		assert(again.rules_version == v.rules_version && again.model_version == 1 && again.category < KB_CAT_COUNT);
 	}
 }
 
@@ -45,7 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct kb_diag d = {0};
 	if (sodium_init() < 0)
 		abort();
-	enum kb_status st = kb_triage_open(&d, KB_SPAN(data, size), &t);
+	enum kb_status st = kb_triage_open(&d, KB_SPAN(data, size), model(), &t);
 	assert(st == KB_OK || st == KB_MALFORMED || st == KB_LIMIT || st == KB_TOOBIG);
 	assert((st == KB_OK) == (t != NULL));
 	if (st == KB_OK)

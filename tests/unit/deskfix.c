@@ -61,14 +61,21 @@ int visitor_as(struct desk *d, uid_t uid)
 }
 
 /* One that has hung up hears nothing, which is no fault of the test. */
-void request(int fd, enum kb_desk type)
+void request_body(int fd, enum kb_desk type, const void *body)
 {
 	const struct kb_desk_row *row = kb_desk_request(type);
-	uint8_t octets[sizeof(struct kb_desk_frame) + KB_ASK_BODY] = {0};
+	uint8_t octets[sizeof(struct kb_desk_frame) + KB_ASK_BODY];
 	const struct kb_desk_frame head = {.type = type, .len = row->size};
 	memcpy(octets, &head, sizeof(head));
+	memcpy(octets + sizeof(head), body, row->size);
 	ssize_t n = send(fd, octets, sizeof(head) + row->size, MSG_NOSIGNAL);
 	assert_true(n < 0 || n == (ssize_t)(sizeof(head) + row->size));
+}
+
+void request(int fd, enum kb_desk type)
+{
+	static const uint8_t zero[KB_ASK_BODY];
+	request_body(fd, type, zero);
 }
 
 static bool take(int fd, void *to, size_t n)

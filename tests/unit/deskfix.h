@@ -24,6 +24,8 @@ int visitor(struct desk *d);
 /* The same, of another user of this host. Only root can be one. */
 int visitor_as(struct desk *d, uid_t uid);
 void request(int fd, enum kb_desk type);
+/* The same with a body, of that type's size. */
+void request_body(int fd, enum kb_desk type, const void *body);
 /* Frames up to END or ERROR: the type of the last one before END, or KB_DESK_ERROR; 0: the desk has hung up. */
 unsigned answer(int fd);
 /* What came and was not taken is discarded; true: the desk hangs up before so many milliseconds have passed. */

@@ -5,6 +5,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -232,4 +234,85 @@ void room_await(struct room *r, enum kb_health code, bool on)
 		room_note(r, &m);
 		message_close(&m);
 	}
+}
+
+bool room_says(struct room *r, enum kb_health code, int ms)
+{
+	const uint64_t until = now_ms() + (uint64_t)ms;
+	bool said = false;
+	struct message m;
+
+	for (uint64_t now = now_ms(); !said && now < until; now = now_ms()) {
+		if (silent(r->control, (int)(until - now)))
+			break;
+		if (!hear(r->control, &m))
+			fail_msg("the room has ended");
+		said = m.type == KB_WIRE_HEALTH && ((const struct kb_wire_health *)(const void *)m.body)->code == code;
+		room_note(r, &m);
+		message_close(&m);
+	}
+	return said;
+}
+
+size_t room_resident(const struct room *r, const char *end)
+{
+	char line[512];
+	size_t kib = 0, all = 0;
+	bool ours = false;
+
+	(void)snprintf(line, sizeof line, "/proc/%d/smaps", (int)r->pid);
+	FILE *f = fopen(line, "re");
+
+	while (f && fgets(line, sizeof line, f)) {
+		unsigned long from, to;
+		size_t len = strcspn(line, "\n"), want = strlen(end);
+
+		if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+			ours = len >= want && memcmp(line + len - want, end, want) == 0;
+		else if (ours && sscanf(line, "Rss: %zu kB", &kib) == 1)
+			all += kib << 10;
+	}
+	if (f)
+		(void)fclose(f);
+	return all;
+}
+
+static size_t count(int mem, unsigned long from, unsigned long to, struct kb_span octets)
+{
+	size_t n = 0, len = to - from;
+	uint8_t *copy = malloc(len), *at = copy;
+
+	assert_non_null(copy);
+	/* What is reserved and not there, or not this process's to read, has nothing of it. */
+	ssize_t got = pread(mem, copy, len, (off_t)from);
+
+	while (got > 0 && (at = memmem(at, (size_t)(copy + got - at), octets.p, octets.len))) {
+		at += octets.len;
+		n++;
+	}
+	free(copy);
+	return n;
+}
+
+size_t room_has(const struct room *r, struct kb_span octets)
+{
+	char line[512];
+	size_t n = 0;
+
+	(void)snprintf(line, sizeof line, "/proc/%d/mem", (int)r->pid);
+	KB_AUTO(kb_fd_close) int mem = open(line, O_RDONLY | O_CLOEXEC);
+	(void)snprintf(line, sizeof line, "/proc/%d/maps", (int)r->pid);
+	FILE *maps = fopen(line, "re");
+
+	if (mem < 0 || !maps)
+		n = SIZE_MAX;
+	while (n != SIZE_MAX && fgets(line, sizeof line, maps)) {
+		unsigned long from, to;
+
+		if (sscanf(line, "%lx-%lx rw", &from, &to) == 2 && strstr(line, " rw") && to - from < (UINT64_C(1) << 30))
+			n += count(mem, from, to, octets);
+	}
+	if (maps)
+		(void)fclose(maps);
+	return n;
 }

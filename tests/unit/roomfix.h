@@ -4,6 +4,7 @@
 
 #include "kbtest.h"
 
+#include <poll.h>
 #include <sys/types.h>
 
 #include <kitebox/memfd.h>
@@ -11,7 +12,7 @@
 #include "health.h"
 #include "wire.h"
 
-enum { BODY_MOST = 8192, RIGHTS_MOST = 9, PATIENCE_MS = 30000 };
+enum { BODY_MOST = 8192, RIGHTS_MOST = 9, PATIENCE_MS = 30000, QUICK_MS = 5000 };
 
 struct message {
 	uint16_t type;
@@ -43,6 +44,22 @@ int room_end(struct room *r);
 void room_hear(struct room *r, uint16_t type, struct message *ret_m);
 void room_note(struct room *r, const struct message *m);
 void room_await(struct room *r, enum kb_health code, bool on);
+/* Resident octets of its mappings whose line in smaps (proc(5)) ends so; 0 also where only root may look. */
+size_t room_resident(const struct room *r, const char *end);
+/* How often these octets stand in its memory; SIZE_MAX where only root may look. */
+size_t room_has(const struct room *r, struct kb_span octets);
+/* Looks again and again until it holds; fails the test after QUICK_MS. */
+#define wait_until(holds)                                              \
+	do {                                                           \
+		unsigned ms_ = 0;                                      \
+		while (!(holds)) {                                     \
+			if ((ms_ += 20) > QUICK_MS)                    \
+				fail_msg("waited in vain: " #holds);   \
+			(void)poll(NULL, 0, 20);                       \
+		}                                                      \
+	} while (0)
+/* It reports this condition, be it begun or over, within that time. */
+bool room_says(struct room *r, enum kb_health code, int ms);
 
 void say(int fd, uint16_t type, const void *body, size_t size, const int *fds, size_t n);
 /* False: the other end is gone. Fails the test after PATIENCE_MS. */

@@ -4,12 +4,13 @@
  */
 #include "deskfix.h"
 
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SECOND_MS = 40, STATUS_MS = 5 * SECOND_MS, STRANGER_MS = 60 * SECOND_MS, PLACES = 64, STRANGERS = 32 };
+enum { SECOND_MS = 40, STATUS_MS = 5 * SECOND_MS, STRANGER_MS = 60 * SECOND_MS, STRANGERS = 32 };
 
 static struct desk d;
 
@@ -82,6 +83,41 @@ TEST(an_answer_that_nobody_asked_for_is_dropped_and_one_of_another_type_ends_the
 	desk_stop(&d);
 }
 
+/* ---- what must be zero ---- */
+
+TEST(what_must_be_zero_in_a_request_is_refused_where_it_is_not)
+{
+	static const struct {
+		enum kb_desk type;
+		size_t at;
+	} cases[] = {
+	    {KB_DESK_HELLO, offsetof(struct kb_desk_hello, zero)},
+	    {KB_DESK_ROSTER, offsetof(struct kb_desk_none, zero) + 7},
+	    {KB_DESK_GRANT, offsetof(struct kb_desk_epoch, zero)},
+	    {KB_DESK_OPEN, offsetof(struct kb_desk_open, zero) + 3},
+	    {KB_DESK_OPEN, offsetof(struct kb_desk_open, id) + 2 * KB_ID_LEN}, /* of two ids the third */
+	    {KB_DESK_OPEN, sizeof(struct kb_desk_open) - 1},
+	    {KB_DESK_STATUS, offsetof(struct kb_desk_none, zero)},
+	};
+	desk_start(&d);
+	int fd = person(&d);
+	for (size_t i = 0; i < KB_LEN(cases); i++) {
+		uint8_t body[KB_ASK_BODY] = {0};
+		if (cases[i].type == KB_DESK_OPEN)
+			body[0] = 2;
+		body[cases[i].at] = 1;
+		request_body(fd, cases[i].type, body);
+		assert_int_equal(answer(fd), KB_DESK_ERROR);
+		assert_true(silent(d.vault, 0)); /* which never hears of it */
+	}
+	uint8_t two[KB_ASK_BODY] = {2};
+	memset(two + offsetof(struct kb_desk_open, id), 1, 2 * KB_ID_LEN);
+	request_body(fd, KB_DESK_OPEN, two);
+	assert_int_equal(asked(&d).type, KB_DESK_OPEN);
+	kb_fd_close(&fd);
+	desk_stop(&d);
+}
+
 /* ---- strangers ---- */
 
 /* Answers one question that is there. */
@@ -129,7 +165,7 @@ TEST(a_stranger_has_a_time_to_log_in_however_busy_and_a_person_has_longer)
 
 TEST(strangers_without_number_take_no_place_from_a_person_and_the_oldest_goes)
 {
-	int fd[2 * PLACES];
+	int fd[4 * STRANGERS];
 	desk_start(&d);
 	int in = person(&d);
 	for (size_t i = 0; i < KB_LEN(fd); i++)
@@ -165,21 +201,23 @@ TEST(of_strangers_the_user_with_the_most_loses_the_oldest)
 	desk_stop(&d);
 }
 
-TEST(when_people_have_every_place_the_next_one_waits_until_one_is_left)
+TEST(people_who_are_logged_in_however_often_leave_a_place_to_the_next_one)
 {
-	int fd[PLACES];
+	enum { PEOPLE = KB_PERSONS_MOST * KB_DESK_SESSIONS_MOST };
+	int fd[PEOPLE], next[STRANGERS];
 	desk_start(&d);
-	for (size_t i = 0; i < PLACES; i++)
+	for (size_t i = 0; i < PEOPLE; i++)
 		fd[i] = person(&d);
-	int next = visitor(&d);
-	request(next, KB_DESK_STATUS);
-	assert_true(silent(d.vault, 100));
-	kb_fd_close(&fd[7]);
-	struct kb_wire_ask q = asked(&d);
-	tell(&d, &q);
-	assert_int_equal(answer(next), KB_DESK_STATUS);
-	kb_fd_close(&next);
-	close_all(fd, PLACES);
+	for (size_t i = 0; i < STRANGERS; i++)
+		next[i] = visitor(&d);
+	for (size_t i = 0; i < STRANGERS; i++)
+		assert_served(next[i], KB_DESK_STATUS);
+	int late = person(&d); /* more people than there can be: a stranger goes for one */
+	assert_served(late, KB_DESK_LIST);
+	assert_served(fd[0], KB_DESK_LIST);
+	kb_fd_close(&late);
+	close_all(next, STRANGERS);
+	close_all(fd, PEOPLE);
 	desk_stop(&d);
 }
 
@@ -188,10 +226,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_true_answer_that_comes_too_late_is_no_fault_of_the_vault),
 	    cmocka_unit_test(an_answer_that_nobody_asked_for_is_dropped_and_one_of_another_type_ends_the_channel),
+	    cmocka_unit_test(what_must_be_zero_in_a_request_is_refused_where_it_is_not),
 	    cmocka_unit_test(a_stranger_has_a_time_to_log_in_however_busy_and_a_person_has_longer),
 	    cmocka_unit_test(strangers_without_number_take_no_place_from_a_person_and_the_oldest_goes),
 	    cmocka_unit_test(of_strangers_the_user_with_the_most_loses_the_oldest),
-	    cmocka_unit_test(when_people_have_every_place_the_next_one_waits_until_one_is_left),
+	    cmocka_unit_test(people_who_are_logged_in_however_often_leave_a_place_to_the_next_one),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,26 @@ TEST(a_250_comes_after_the_sealers_result_and_not_before)
 	door_stop(&d);
 }
 
+TEST(a_250_of_a_duplicate_names_the_message_that_is_stored)
+{
+	struct kb_buf octets;
+	struct kb_wire_result r;
+	door_start(&d, 1);
+	int fd = to_data(&d, L_SMTP);
+	talk(fd, "text\r\n.\r\n", "");
+	struct kb_wire_submit w = submitted(&d, 0, &octets);
+	kb_buf_release(&octets);
+	memset(&r, 0, sizeof(r));
+	r.id = w.id;
+	r.status = KB_OK;
+	r.duplicate = 1;
+	kb_id_random(&r.stored);
+	say(d.sealer[0], KB_WIRE_RESULT, &r, sizeof(r), NULL, 0);
+	assert_stored(fd, &r.stored);
+	kb_fd_close(&fd);
+	door_stop(&d);
+}
+
 TEST(a_sealer_is_told_the_envelope_and_how_it_came)
 {
 	struct kb_buf octets;
@@ -351,6 +371,7 @@ int main(void)
 #define T(name) cmocka_unit_test_setup(name, set_up)
 	const struct CMUnitTest tests[] = {
 		T(a_250_comes_after_the_sealers_result_and_not_before),
+		T(a_250_of_a_duplicate_names_the_message_that_is_stored),
 		T(a_sealer_is_told_the_envelope_and_how_it_came),
 		T(lmtp_speaks_over_a_unix_socket_and_answers_for_each_recipient),
 		T(a_large_message_arrives_octet_for_octet),

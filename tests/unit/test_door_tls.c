@@ -1,5 +1,6 @@
 /* The door under TLS: who is offered it, what it forgets and what it says of it, and a certificate that changes while it runs. */
 #include "doorfix.h"
+#include "room_memory.h"
 
 #include <fcntl.h>
 #include <poll.h>
@@ -399,6 +400,77 @@ TEST(settings_without_a_certificate_end_the_offer)
 	door_stop(&d);
 }
 
+/* ---- what stays ---- */
+
+#define MARK "Xq7vLmR2"
+
+enum { LETTERS = 8, LINES = 200 };
+
+/* As many letters at once, in records as long as there are; each is stored, and its client has gone. */
+static void send_marked(void)
+{
+	static const char line[] = MARK " pushed down the stairs by the night shift, and nobody came\r\n";
+	static char letter[LINES * (sizeof(line) - 1)];
+	struct tls t[LETTERS];
+	for (size_t i = 0; i < sizeof(letter); i++)
+		letter[i] = line[i % (sizeof(line) - 1)];
+	for (unsigned i = 0; i < LETTERS; i++) {
+		t[i] = starttls();
+		tls_talk(&t[i], HELLO ENVELOPE "DATA\r\n", "250|250 2.1.0|250 2.1.5|354");
+	}
+	for (unsigned i = 0; i < LETTERS; i++)
+		tls_put(&t[i], letter, sizeof(letter));
+	for (unsigned i = 0; i < LETTERS; i++) {
+		tls_talk(&t[i], ".\r\n", "");
+		store(&d, 0);
+		tls_talk(&t[i], NULL, "250 2.0.0");
+	}
+	for (unsigned i = 0; i < LETTERS; i++) {
+		tls_talk(&t[i], "QUIT\r\n", "221 2.0.0");
+		tls_close(&t[i]);
+	}
+}
+
+/* The marks in the door's memory when letters have come and gone; SIZE_MAX: nobody may look. */
+static size_t marks_left(const char *program)
+{
+	const char *usual = getenv("KB_DOOR");
+	KB_AUTO(kb_buf_release) struct kb_buf keep;
+	kb_buf_init(&keep, 4096);
+	assert_ok(kb_buf_str(&keep, usual));
+	assert_ok(kb_buf_add(&keep, KB_SPAN("", 1)));
+	assert_int_equal(setenv("KB_DOOR", program, 1), 0);
+	start_with(&old, 1);
+	send_marked();
+	for (unsigned i = 0; i < 2; i++) { /* those have ended when these are served */
+		int fd = greeted(&d, L_SMTP);
+		talk(fd, "QUIT\r\n", "221 2.0.0");
+		kb_fd_close(&fd);
+	}
+	size_t n = room_has(&d.room, KB_LIT(MARK));
+	door_stop(&d);
+	assert_int_equal(setenv("KB_DOOR", (const char *)keep.p, 1), 0);
+	return n;
+}
+
+TEST(nothing_of_a_letter_stays_in_memory_when_its_connection_has_ended)
+{
+	if (KB_SANITIZER)
+		skip();
+	size_t n = marks_left(getenv("KB_DOOR"));
+	if (n == SIZE_MAX)
+		skip(); /* only root looks into another process */
+	assert_int_equal(n, 0);
+}
+
+/* The one above can find: in a heap that does not wipe it does. */
+TEST(a_heap_that_does_not_wipe_keeps_a_letter)
+{
+	if (KB_SANITIZER)
+		skip();
+	assert_true(marks_left(getenv("KB_DOOR_UNWIPED")) > 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup(name, set_up)
@@ -413,6 +485,8 @@ int main(void)
 		T(without_a_pair_that_loads_tls_is_not_offered_and_health_says_so),
 		T(a_new_pair_is_shown_to_new_clients_and_a_bad_one_changes_nothing),
 		T(settings_without_a_certificate_end_the_offer),
+		T(nothing_of_a_letter_stays_in_memory_when_its_connection_has_ended),
+		T(a_heap_that_does_not_wipe_keeps_a_letter),
 	};
 	return cmocka_run_group_tests(tests, make_pems, free_pems);
 }

@@ -24,6 +24,8 @@ STUB(referrals)
 STUB(status)
 STUB(seal)
 STUB(open)
+STUB(sample)
+STUB(triage)
 STUB(help)
 
 static int read_page(void **state)

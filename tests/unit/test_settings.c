@@ -153,6 +153,7 @@ static const struct bad bad[] = {
 	{"mail_from", "mail_from = \"a\\r\\nb@kitebox.example\";", "mail_from"},
 	{"mail_from", "mail_from = \".a@kitebox.example\";", "mail_from"},
 	{"rules", "rules = \"relative.rules\";", "rules"},
+	{"model", "model = \"relative.model\";", "model"},
 	{"user", "user = \"a\\nb\";", "user"},
 	{"colour", "colour = \"green\";", "colour"},
 	{"limits", "limits = { colour = 1; };", "limits.colour"},

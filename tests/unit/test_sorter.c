@@ -1,6 +1,6 @@
 /*
  * The sorter, started as the supervisor starts it: a real process behind its sandbox, spoken to over its channels. KB_SORTER is
- * its path, KB_RULES a rules file.
+ * its path, KB_RULES and KB_MODEL are the sample files. test_sorter_mind.c is about those.
  */
 #include "kbtest.h"
 
@@ -92,9 +92,9 @@ static int memfd_of_file(const char *path)
 	FILE *f = fopen(path, "rb");
 	if (!f)
 		fail_msg("%s is missing", path);
-	kb_buf_init(&b, 1 << 20);
-	assert_ok(kb_buf_reserve(&b, 1 << 20));
-	b.len = fread(b.p, 1, 1 << 20, f);
+	kb_buf_init(&b, 4 << 20);
+	assert_ok(kb_buf_reserve(&b, 4 << 20));
+	b.len = fread(b.p, 1, 4 << 20, f);
 	(void)fclose(f);
 	assert_ok(kb_memfd_from(NULL, "test", kb_buf_span(&b), &fd));
 	kb_buf_release(&b);
@@ -115,7 +115,7 @@ static void new_sealer(struct house *h)
 static struct house start(uint32_t sort_s, uint32_t messages)
 {
 	static const struct kb_wire_none none;
-	const struct kb_wire_file rules = {.kind = KB_FILE_RULES};
+	const struct kb_wire_file rules = {.kind = KB_FILE_RULES}, model = {.kind = KB_FILE_MODEL};
 	const struct kb_wire_peer self = {.room = KB_ROOM_SORTER};
 	struct house h = {.sealer = -1};
 	struct kb_settings *s = calloc(1, sizeof(*s));
@@ -143,6 +143,9 @@ static struct house start(uint32_t sort_s, uint32_t messages)
 	free(s);
 	fd = memfd_of_file(getenv("KB_RULES"));
 	put(h.control, KB_WIRE_FILE, &rules, sizeof(rules), fd);
+	kb_fd_close(&fd);
+	fd = memfd_of_file(getenv("KB_MODEL"));
+	put(h.control, KB_WIRE_FILE, &model, sizeof(model), fd);
 	kb_fd_close(&fd);
 	new_sealer(&h);
 	put(h.control, KB_WIRE_GO, &self, sizeof(self), -1);

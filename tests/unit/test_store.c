@@ -147,6 +147,9 @@ TEST(the_same_octets_and_envelope_are_one_case_and_other_octets_another)
 	assert_ok(fix_put(f, &again, &b));
 	assert_true(b.duplicate);
 	assert_memory_equal(&a.case_id, &b.case_id, sizeof a.case_id);
+	struct kb_id id;
+	letter_id(&l, &id);
+	assert_true(kb_id_eq(&a.id, &id) && kb_id_eq(&b.id, &id));
 	assert_int_equal(facts(f).counts.messages, 1);
 	assert_ok(kb_store_journal(NULL, f->s, facts(f).journal_seq, &e));
 	assert_int_equal(e.act, KB_ACT_DUPLICATE);
@@ -428,33 +431,6 @@ TEST(opening_is_one_entry_that_names_all_and_ends_the_alert)
 	fix_free(f);
 }
 
-TEST(a_full_map_refuses_before_a_transaction_and_what_was_stored_stays)
-{
-	struct fix *f = fix_bare();
-	kb_store_close(&f->s);
-	f->map_octets = 4 << 20;
-	assert_ok(kb_store_open(NULL, f->dir, f->map_octets, &f->s));
-	assert_ok(kb_store_unlock(NULL, f->s, f->vault_key, f->now_s));
-	struct kb_put_result r;
-	unsigned n = 0;
-	assert_int_equal(kb_store_room(NULL, f->s, 8 << 20), KB_BUSY);
-	while (kb_store_room(NULL, f->s, 100000) == KB_OK) {
-		struct letter l = {.number = ++n, .len = 100000};
-		assert_ok(fix_put(f, &l, &r));
-		assert_true(n < 50);
-	}
-	assert_true(n > 20);
-	/* Pushed beyond the watermark, it fails as a whole and harms nothing. */
-	const struct letter large = {.number = 1000, .len = 3 << 20};
-	assert_int_equal(fix_put(f, &large, &r), KB_BUSY);
-	assert_false(kb_store_broken(f->s));
-	while (kb_store_tidy(NULL, f->s, f->now_s) == KB_AGAIN)
-		continue;
-	assert_int_equal(facts(f).counts.messages, n);
-	fix_check(f);
-	fix_free(f);
-}
-
 static int start(void **state)
 {
 	(void)state;
@@ -480,7 +456,6 @@ int main(void)
 	    RUN(a_list_goes_from_the_newest_back_and_pages_do_not_overlap),
 	    RUN(a_list_of_one_case_holds_its_messages_alone),
 	    RUN(opening_is_one_entry_that_names_all_and_ends_the_alert),
-	    RUN(a_full_map_refuses_before_a_transaction_and_what_was_stored_stays),
 	};
 	return cmocka_run_group_tests(tests, start, NULL);
 }

@@ -1,4 +1,7 @@
-/* triage: what the rules say of a message, and that rules which are not exactly right are refused. KB_RULES is the sample file. */
+/*
+ * triage: what rules and a model say of a message, and that a mind which is not exactly right is refused. KB_RULES and KB_MODEL are
+ * the sample files; most tests take a model that knows a few words (modelfix.c).
+ */
 #include "kbtest.h"
 
 #include <stdio.h>
@@ -7,28 +10,53 @@
 
 #include <kitebox/triage.h>
 
-static struct kb_triage *rules_of(const char *path)
+#include "modelfix.h"
+
+static struct kb_buf taught, rules; /* what a test does not say otherwise about; borrowed by every mind */
+
+static struct kb_buf file(const char *path)
 {
 	struct kb_buf b;
-	struct kb_diag d = {0};
-	struct kb_triage *t = NULL;
 	FILE *f = fopen(path, "rb");
 	if (!f)
 		fail_msg("%s is missing", path);
-	kb_buf_init(&b, 1 << 20);
-	assert_ok(kb_buf_reserve(&b, 1 << 20));
-	b.len = fread(b.p, 1, 1 << 20, f);
+	kb_buf_init(&b, 8 << 20);
+	assert_ok(kb_buf_reserve(&b, 4 << 20));
+	b.len = fread(b.p, 1, 4 << 20, f);
 	(void)fclose(f);
-	enum kb_status st = kb_triage_open(&d, kb_buf_span(&b), &t);
-	if (st != KB_OK)
+	return b;
+}
+
+static struct kb_triage *mind_of(struct kb_span text, struct kb_span model)
+{
+	struct kb_diag d = {0};
+	struct kb_triage *t = NULL;
+	if (kb_triage_open(&d, text, model, &t) != KB_OK)
 		fail_msg("line %zu: %s", d.offset, d.what);
-	kb_buf_release(&b);
 	return t;
 }
 
 static struct kb_triage *sample(void)
 {
-	return rules_of(getenv("KB_RULES"));
+	return mind_of(kb_buf_span(&rules), kb_buf_span(&taught));
+}
+
+static int read_files(void **state)
+{
+	struct modelfix *fx = modelfix_of_tests();
+	(void)state;
+	taught = modelfix_file(fx);
+	rules = file(getenv("KB_RULES"));
+	modelfix_free(&fx);
+	return 0;
+}
+
+static int drop_files(void **state)
+{
+	(void)state;
+	kb_buf_release(&taught);
+	kb_buf_release(&rules);
+	return 0;
 }
 
 static struct kb_mail mail(const char *subject, const char *text)
@@ -44,7 +72,7 @@ static struct kb_mail mail(const char *subject, const char *text)
 static struct kb_verdict judge_with(const struct kb_triage *t, const struct kb_mail *m, const struct kb_triage_context *c)
 {
 	struct kb_verdict v;
-	kb_triage_mail(t, m, m->text, c, &v);
+	kb_triage_mail(t, m, c, &v);
 	assert_ok(kb_verdict_check(&v));
 	return v;
 }
@@ -268,24 +296,36 @@ TEST(names_are_found_also_where_there_are_no_rules)
 	assert_int_equal(v.score_e4, 0);
 	kb_triage_raw(t, KB_LIT("Subject: x\r\n\r\nnobody\r\n"), &c, &v);
 	assert_int_equal(v.named, 0);
+	struct kb_mail m = mail("Xiomara", "Can you tell me how I make a deposit to the commissary account of my brother? I have the form. Thanks.");
+	v = judge_with(t, &m, &c);
+	assert_int_equal(v.class_, KB_CLASS_REVIEW);
+	assert_int_equal(v.named, 2);
+	assert_true(v.flags & KB_FLAG_NAMES_COORDINATOR);
+	assert_int_equal(v.ack, 1);
+	assert_int_equal(v.model_version, 0);
+	assert_true(strlen(v.reasons) > 0);
 	kb_triage_free(&t);
 }
 
-#define HEAD "kitebox-triage-rules 1\nversion 7\nbias -100\nreview 0.1\nallegation 0.5\n"
+#define HEAD "kitebox-triage-rules 1\nversion 7\n"
 
 /* clang-format off */
 static const struct { const char *text; enum kb_status st; size_t line; } files[] = {
 	{HEAD "rule a any 200 excessive-force kick* = Kicked.\n", KB_OK, 0},
 	{"kitebox-triage-rules 2\n", KB_MALFORMED, 1},
 	{"", KB_MALFORMED, 1},
-	{HEAD "rule a any 200 excessive-force kick*\n", KB_MALFORMED, 6},
-	{HEAD "rule a any 200 no-such-category kick* = K.\n", KB_MALFORMED, 6},
-	{HEAD "rule a any 200 -,no-such-flag kick* = K.\n", KB_MALFORMED, 6},
-	{HEAD "rule a xx 200 - kick* = K.\n", KB_MALFORMED, 6},
-	{HEAD "rule a any 99999 - kick* = K.\n", KB_MALFORMED, 6},
-	{HEAD "rule a any 200 - @nobody = K.\n", KB_MALFORMED, 6},
-	{HEAD "rule a any 200 - ~3 kick* = K.\n", KB_MALFORMED, 6},
-	{HEAD "rule a any 200 - kick* = K.\n\n# fine\nnonsense\n", KB_MALFORMED, 9},
+	{HEAD "bias -100\nrule a any 200 - kick* = K.\n", KB_MALFORMED, 3},
+	{HEAD "review 0.1\nrule a any 200 - kick* = K.\n", KB_MALFORMED, 3},
+	{HEAD "allegation 0.5\nrule a any 200 - kick* = K.\n", KB_MALFORMED, 3},
+	{HEAD "rule a any 200 - kick* = K\x1b[31m.\n", KB_MALFORMED, 3},
+	{HEAD "rule a any 200 excessive-force kick*\n", KB_MALFORMED, 3},
+	{HEAD "rule a any 200 no-such-category kick* = K.\n", KB_MALFORMED, 3},
+	{HEAD "rule a any 200 -,no-such-flag kick* = K.\n", KB_MALFORMED, 3},
+	{HEAD "rule a xx 200 - kick* = K.\n", KB_MALFORMED, 3},
+	{HEAD "rule a any 99999 - kick* = K.\n", KB_MALFORMED, 3},
+	{HEAD "rule a any 200 - @nobody = K.\n", KB_MALFORMED, 3},
+	{HEAD "rule a any 200 - ~3 kick* = K.\n", KB_MALFORMED, 3},
+	{HEAD "rule a any 200 - kick* = K.\n\n# fine\nnonsense\n", KB_MALFORMED, 6},
 };
 /* clang-format on */
 
@@ -294,7 +334,7 @@ TEST(rules_that_are_not_exactly_right_are_refused_with_their_line)
 	for (size_t i = 0; i < KB_LEN(files); i++) {
 		struct kb_diag d = {0};
 		struct kb_triage *t = NULL;
-		enum kb_status st = kb_triage_open(&d, kb_span_str(files[i].text), &t);
+		enum kb_status st = kb_triage_open(&d, kb_span_str(files[i].text), kb_buf_span(&taught), &t);
 		if (st != files[i].st || d.offset != files[i].line)
 			fail_msg("%zu: status %d, line %zu", i, st, d.offset);
 		assert_int_equal(t != NULL, st == KB_OK);
@@ -304,9 +344,10 @@ TEST(rules_that_are_not_exactly_right_are_refused_with_their_line)
 
 TEST(a_rule_is_met_in_its_order_and_width)
 {
-	struct kb_diag d = {0};
-	struct kb_triage *t = NULL;
-	assert_ok(kb_triage_open(&d, KB_LIT(HEAD "rule a any 300 excessive-force guard* ~2 kick* = K.\nrule b any 300 excessive-force red <>1 blue = K.\n"), &t));
+	struct modelfix *fx = modelfix_new();
+	struct kb_buf blank = modelfix_file(fx);
+	struct kb_triage *t = mind_of(
+	    KB_LIT(HEAD "rule a any 300 excessive-force guard* ~2 kick* = K.\nrule b any 300 excessive-force red <>1 blue = K.\n"), kb_buf_span(&blank));
 	const uint32_t none = judge(t, "nothing here").score_e4, one = judge(t, "guard kicked").score_e4;
 	assert_true(one > none);
 	assert_int_equal(judge(t, "guards then soon kicking").score_e4, one);
@@ -317,6 +358,52 @@ TEST(a_rule_is_met_in_its_order_and_width)
 	assert_int_equal(judge(t, "blue or else red").score_e4, none);
 	assert_int_equal(judge(t, "").rules_version, 7);
 	kb_triage_free(&t);
+	kb_buf_release(&blank);
+	modelfix_free(&fx);
+}
+
+TEST(a_mind_needs_both_rules_and_a_model)
+{
+	struct kb_span model = kb_buf_span(&taught), text = kb_buf_span(&rules);
+	struct kb_diag d = {0};
+	struct kb_triage *t = NULL;
+	assert_int_equal(kb_triage_open(&d, text, KB_LIT(""), &t), KB_MALFORMED);
+	assert_int_equal(d.offset, 0);
+	assert_int_equal(kb_triage_open(&d, text, KB_SPAN(model.p, model.len - 1), &t), KB_MALFORMED);
+	assert_int_equal(d.offset, 0);
+	assert_int_equal(kb_triage_open(&d, text, text, &t), KB_MALFORMED);
+	assert_int_equal(kb_triage_open(&d, KB_LIT(""), model, &t), KB_MALFORMED);
+	assert_int_equal(kb_triage_open(&d, model, model, &t), KB_TOOBIG);
+	taught.p[KB_MODEL_LEN / 2] ^= 1;
+	assert_int_equal(kb_triage_open(&d, text, model, &t), KB_FORGED);
+	assert_int_equal(d.offset, 0);
+	taught.p[KB_MODEL_LEN / 2] ^= 1;
+	assert_null(t);
+	assert_ok(kb_triage_open(&d, text, model, &t));
+	struct kb_verdict v = judge(t, "anything");
+	assert_int_equal(v.model_version, 1);
+	assert_int_equal(v.rules_version, 2);
+	kb_triage_free(&t);
+}
+
+/* The sample model is trained anew from time to time: what any such model must say. */
+TEST(the_sample_mind_takes_no_plain_allegation_for_an_inquiry)
+{
+	struct kb_buf model = file(getenv("KB_MODEL"));
+	struct kb_triage *t = mind_of(kb_buf_span(&rules), kb_buf_span(&model));
+	uint32_t least = 10000, question = 0;
+	for (size_t i = 0; i < KB_LEN(samples); i++) {
+		struct kb_verdict v = judge(t, samples[i].text);
+		if (samples[i].class_ != KB_CLASS_INQUIRY && v.class_ == KB_CLASS_INQUIRY)
+			fail_msg("%s: %s (%u)", samples[i].text, kb_class_name(v.class_), v.score_e4);
+		if (samples[i].class_ == KB_CLASS_INQUIRY)
+			question = v.score_e4;
+		else if (samples[i].class_ == KB_CLASS_ALLEGATION && v.score_e4 < least)
+			least = v.score_e4;
+	}
+	assert_true(least > question);
+	kb_triage_free(&t);
+	kb_buf_release(&model);
 }
 
 int main(void)
@@ -333,6 +420,8 @@ int main(void)
 		RUN(names_are_found_also_where_there_are_no_rules),
 		RUN(rules_that_are_not_exactly_right_are_refused_with_their_line),
 		RUN(a_rule_is_met_in_its_order_and_width),
+		RUN(a_mind_needs_both_rules_and_a_model),
+		RUN(the_sample_mind_takes_no_plain_allegation_for_an_inquiry),
 	};
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, read_files, drop_files);
 }

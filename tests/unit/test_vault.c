@@ -74,6 +74,8 @@ TEST(what_was_answered_is_there_after_a_kill_and_comes_again_as_a_duplicate)
 		assert_int_equal(again.status, KB_OK);
 		assert_int_equal(again.duplicate, i % 2);
 		assert_memory_equal(&again.case_id, &first[i].case_id, sizeof again.case_id);
+		assert_true(kb_id_eq(&first[i].stored, &first[i].id));
+		assert_true(kb_id_eq(&again.stored, &first[i].id)); /* not its own, which nobody has */
 	}
 	assert_int_equal(status_of(h).messages, 32);
 	house_stop(h);
@@ -263,6 +265,24 @@ TEST(missing_or_wrong_keys_stop_intake_and_are_said)
 	house_free(h);
 }
 
+TEST(one_person_is_let_in_so_many_times_and_the_others_all_the_same)
+{
+	struct house *h = started();
+	const struct kb_wire_gone gone = {.conn = 3};
+	uint32_t conn = 0;
+	while (conn < KB_DESK_SESSIONS_MOST)
+		assert_ok(log_in(h, ++conn, 1));
+	assert_ok(log_in(h, conn, 1)); /* again on the same one */
+	assert_int_equal(log_in(h, ++conn, 1), KB_LIMIT);
+	const uint64_t journal = status_of(h).journal_seq;
+	assert_int_equal(log_in(h, conn, 1), KB_LIMIT);
+	assert_int_equal(status_of(h).journal_seq, journal);
+	assert_ok(log_in(h, conn + 1, 2));
+	say(h->desk, KB_WIRE_GONE, &gone, sizeof gone, NULL, 0);
+	assert_ok(log_in(h, conn, 1));
+	house_free(h);
+}
+
 TEST(a_sibling_that_talks_nonsense_loses_its_channel_and_nobody_else)
 {
 	struct house *h = started();
@@ -290,6 +310,7 @@ int main(int argc, char **argv)
 	    RUN(another_office_key_in_the_configuration_stops_intake_and_is_said),
 	    RUN(a_key_swapped_in_the_stored_roster_is_refused_and_said),
 	    RUN(missing_or_wrong_keys_stop_intake_and_are_said),
+	    RUN(one_person_is_let_in_so_many_times_and_the_others_all_the_same),
 	    RUN(a_sibling_that_talks_nonsense_loses_its_channel_and_nobody_else),
 	};
 	program = argc > 1 ? argv[1] : "";

@@ -1,4 +1,4 @@
-/* The sorter's heap, which replaces the C library's. */
+/* The heap of sorter and door, which replaces the C library's. */
 #include "kbtest.h"
 
 #include <signal.h>
@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "sorter_memory.h"
+#include "room_memory.h"
 
 /* So that no compiler sees through what is allocated. */
 static void *volatile kept;

@@ -1,5 +1,5 @@
-/* sorter_memory: see sorter_memory.h. */
-#include "sorter_memory.h"
+/* room_memory: see room_memory.h. */
+#include "room_memory.h"
 
 #include <errno.h>
 #include <malloc.h>
@@ -9,7 +9,7 @@
 
 enum { KEPT_MOST = 1 << 20 };
 
-void kb_sorter_memory_init(void)
+void kb_room_memory_init(void)
 {
 	/* refused only when the values are out of range, which these are not */
 	(void)mallopt(M_TRIM_THRESHOLD, KEPT_MOST);
