@@ -91,12 +91,12 @@ enum kb_file {
 	KB_FILE_TLS_CERTIFICATE, /* door: PEM, as memfd */
 	KB_FILE_TLS_KEY,        /* door: PEM, as memfd */
 	KB_FILE_RULES,          /* sorter: conf/triage.rules, as memfd */
-	KB_FILE_MODEL,          /* sorter: conf/triage.model, as memfd */
 	KB_FILE_TEMPLATE,       /* courier: index is enum kb_language; as memfd */
 	KB_FILE_RELAY_CA,       /* runner: PEM bundle, as memfd */
 	KB_FILE_RELAY_PASSWORD, /* runner, as memfd */
 	KB_FILE_RELAY_SOCKET,   /* runner: connected */
 	KB_FILE_RELAY_MESSAGE,  /* runner: what to deliver, as memfd */
+	KB_FILE_MODEL,          /* sorter: conf/triage.model, as memfd */
 	KB_FILE_COUNT
 };
 

@@ -34,10 +34,16 @@ static inline uint32_t kb_hash_end(uint32_t h)
 	return h ^ h >> 13;
 }
 
+/* Which number it is says nothing, that it is one may. */
+static inline uint8_t kb_letter(char c)
+{
+	return (uint8_t)(c >= '0' && c <= '9' ? '0' : c);
+}
+
 static inline uint32_t kb_hash_word(uint32_t h, const struct kb_token *t)
 {
 	for (size_t i = 0; i < t->len; i++)
-		h = kb_hash_step(h, (uint8_t)t->w[i]);
+		h = kb_hash_step(h, kb_letter(t->w[i]));
 	return h;
 }
 
@@ -50,7 +56,7 @@ __attribute__((always_inline)) static inline void kb_pieces_walk(const struct kb
 	size_t n = t->len + 2u;
 	w[0] = w[n - 1] = KB_PIECE_MARK;
 	for (size_t i = 0; i < t->len; i++)
-		w[1 + i] = (uint8_t)t->w[i];
+		w[1 + i] = kb_letter(t->w[i]);
 	for (size_t from = 0; from + KB_PIECE_LEAST <= n; from++) {
 		uint32_t h = KB_HASH_PIECE;
 		for (size_t len = 1; len <= KB_PIECE_MOST && from + len <= n; len++) {

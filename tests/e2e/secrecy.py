@@ -63,7 +63,7 @@ TAKEN = {
     "a page of HTML": marked({"Content-Type": "text/html; charset=utf-8"}, f"<p>He was <b>threatened</b> by two officers. {MARK['html body']}</p>\n"),
     "one that cannot be read": marked({"Content-Type": 'multipart/mixed; boundary="\\""'}, f"--\"\n\n{MARK['unreadable message']}\n--\"--\n"),
     "a large one": with_attachment("Here are the photos. How do I send more?", 420 * 1024),
-    "one from an inmate": wrapper(f"Officer Xavi hit me. {MARK['body']}\n{MARK['indicator']}", f"***Request to Staff*** {MARK['inmate']}, DEAN, Reg# 90001777, KBA-C-A"),
+    "one from an inmate": wrapper(f"Officer Xavi slammed me into the wall while I was cuffed and kicked me in the ribs. {MARK['body']}\n{MARK['indicator']}", f"***Request to Staff*** {MARK['inmate']}, DEAN, Reg# 90001777, KBA-C-A"),
     "one that names a coordinator": marked({"Content-Type": TEXT}, f"Your coordinator Anna Quillfeather laughed at me. {MARK['body']}\n"),
 }
 
