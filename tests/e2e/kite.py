@@ -8,7 +8,7 @@ import shutil
 import stat
 import subprocess
 
-from house import House, PASSPHRASE, ROOT, Report, run
+from house import House, PASSPHRASE, ROOT, Report, run, wait_for
 from letters import LETTERS
 from terminal import on_terminal
 
@@ -106,6 +106,8 @@ def pulling(h, sent, docs):
     r.ok(modes == {0o600, 0o700}, "for its owner alone", modes)
     r.ok(not same_shape(docs["pull"], first) and first["written"] == len(sent) and sorted(m["file"] for m in first["messages"]) == sorted(files),
          "and says in the shape of docs/JSON.md what it wrote", same_shape(docs["pull"], first))
+    # What leaves the house writes in the journal too: the count is of a house at rest.
+    wait_for("deliveries to be over", 30, lambda: not h.status()["referrals"]["queued"] and not h.status()["acknowledgements_waiting"])
     before = h.status()["journal"]["seq"]
     second = h.kite_json("pull", "--out", out)
     r.ok(second["kept"] == len(sent) and second["written"] == 0 and h.status()["journal"]["seq"] == before + 1,
