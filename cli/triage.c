@@ -51,11 +51,10 @@ enum kb_status kite_rules_open(const char *rules, struct kite_mind *ret_m)
 	return st;
 }
 
-enum kb_status kite_mind_open(const struct kite *k, const char *rules, const char *model, struct kite_mind *ret_m)
+enum kb_status kite_mind_open(const char *rules, const char *model, struct kite_mind *ret_m)
 {
 	struct kb_diag d = {0};
 	struct kite_mind m = {0};
-	(void)k;
 	enum kb_status st = read_one(rules, "triage.rules", RULES_MOST, &m.rules);
 	if (st == KB_OK)
 		st = read_one(model, "triage.model", MODEL_MOST, &m.model);

@@ -19,7 +19,7 @@ struct kite_mind {
 /* The rules alone, of --rules, else as below. */
 KB_MUST_USE enum kb_status kite_rules_open(const char *rules, struct kite_mind *ret_m);
 /* From --rules and --model, else from where they lie beside this program or were installed. */
-KB_MUST_USE enum kb_status kite_mind_open(const struct kite *k, const char *rules, const char *model, struct kite_mind *ret_m);
+KB_MUST_USE enum kb_status kite_mind_open(const char *rules, const char *model, struct kite_mind *ret_m);
 void kite_mind_close(struct kite_mind *m);
 
 /* Hands each line's object to one, which does not keep it; "-" is standard input. */

@@ -51,7 +51,7 @@ static enum kb_status one(void *ctx, const char *path, size_t line, json_t *obje
 enum kb_status kite_triage_eval(struct kite *k)
 {
 	struct evaluating e = {.k = k};
-	enum kb_status st = kite_mind_open(k, kite_args_value(&k->args, "rules"), kite_args_value(&k->args, "model"), &e.mind);
+	enum kb_status st = kite_mind_open(kite_args_value(&k->args, "rules"), kite_args_value(&k->args, "model"), &e.mind);
 	for (size_t i = 1; st == KB_OK && i < k->args.words; i++)
 		st = kite_lines_read(k->args.word[i], one, &e);
 	kite_mind_close(&e.mind);

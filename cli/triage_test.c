@@ -42,9 +42,9 @@ enum kb_status kite_triage_test(struct kite *k)
 	const char *rules = kite_args_value(&k->args, "rules"), *model = kite_args_value(&k->args, "model");
 	if (!rules && !model)
 		return kite_fail(KB_MALFORMED, NULL, "name what is to be tried with --rules FILE, --model FILE, or both");
-	enum kb_status st = kite_mind_open(k, NULL, NULL, &t.now);
+	enum kb_status st = kite_mind_open(NULL, NULL, &t.now);
 	if (st == KB_OK)
-		st = kite_mind_open(k, rules, model, &t.then);
+		st = kite_mind_open(rules, model, &t.then);
 	for (size_t i = 1; st == KB_OK && i < k->args.words; i++)
 		st = kite_lines_read(k->args.word[i], one, &t);
 	if (st == KB_OK) {

@@ -228,10 +228,8 @@ uint32_t kb_probability_e4(float logit)
 uint8_t kb_topic_of(const struct kb_scores *s, bool allegation)
 {
 	uint8_t best = allegation ? KB_CAT_OTHER_MISCONDUCT : KB_CAT_GENERAL;
-	for (uint8_t c = 0; c < KB_CAT_COUNT; c++) {
-		bool of_allegation = c >= KB_CAT_EXCESSIVE_FORCE && c <= KB_CAT_OTHER_MISCONDUCT;
-		if (of_allegation == allegation && s->topic[c] > s->topic[best])
+	for (uint8_t c = 0; c < KB_CAT_COUNT; c++)
+		if (kb_is_misconduct(c) == allegation && s->topic[c] > s->topic[best])
 			best = c;
-	}
 	return best;
 }

@@ -69,6 +69,18 @@ static inline uint32_t kb_model_topic_row(uint32_t hash)
 {
 	return hash >> (32 - KB_MODEL_TOPIC_BITS);
 }
+/* Was the row met before? From now on it was. seen has a bit a row. */
+static inline bool kb_model_met(uint64_t *seen, uint32_t row)
+{
+	uint64_t bit = UINT64_C(1) << (row % 64);
+	bool met = seen[row / 64] & bit;
+	seen[row / 64] |= bit;
+	return met;
+}
+static inline bool kb_is_misconduct(unsigned category)
+{
+	return category >= KB_CAT_EXCESSIVE_FORCE && category <= KB_CAT_OTHER_MISCONDUCT;
+}
 uint32_t kb_probability_e4(float logit);
 /* The likeliest category of an allegation, or of an inquiry. */
 uint8_t kb_topic_of(const struct kb_scores *s, bool allegation);

@@ -49,9 +49,7 @@ static bool asked(const struct kb_item *it, unsigned question)
 		return true;
 	if (it->category == KB_TRAIN_UNSORTED)
 		return false;
-	unsigned category = question - KB_HEAD_COUNT;
-	bool of_allegation = category >= KB_CAT_EXCESSIVE_FORCE && category <= KB_CAT_OTHER_MISCONDUCT;
-	return it->allegation == of_allegation;
+	return it->allegation == kb_is_misconduct(question - KB_HEAD_COUNT);
 }
 
 /* ---- one regression ---- */

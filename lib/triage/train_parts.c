@@ -39,12 +39,9 @@ struct collecting {
 static void collect(void *ctx, enum kb_view view, uint32_t hash, size_t token)
 {
 	struct collecting *c = ctx;
-	uint32_t row = kb_model_row(hash);
-	uint64_t bit = UINT64_C(1) << (row % 64);
 	(void)token;
-	if (c->seen[row / 64] & bit)
+	if (kb_model_met(c->seen, kb_model_row(hash)))
 		return;
-	c->seen[row / 64] |= bit;
 	if (c->it->features == c->room) {
 		c->room = c->room ? 2 * c->room : 1024;
 		c->it->feature = realloc(c->it->feature, c->room * sizeof(*c->it->feature));

@@ -101,11 +101,9 @@ static inline void add_node(void *ctx, enum kb_view view, uint32_t hash, size_t 
 {
 	struct row_ctx *c = ctx;
 	uint32_t row = kb_model_row(hash);
-	uint64_t bit = UINT64_C(1) << (row % 64);
 	(void)token;
-	if (c->seen[row / 64] & bit)
+	if (kb_model_met(c->seen, row))
 		return;
-	c->seen[row / 64] |= bit;
 	c->of[view]++;
 	c->x[c->n++] = (struct feature_node){(int)row + 1, view};
 }
